@@ -1,0 +1,22 @@
+"""The wiring of the live application; `libs.models.serving_plan` says with what, and how many replicas of each."""
+
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from apps.serve.feature_lookup import FeatureLookup
+from apps.serve.gateway import Gateway
+from apps.serve.shadow_router import ShadowRouter
+from libs.models.serving_plan import POOLED
+from libs.models.size_model import SizeModel
+
+
+def build(arguments: dict[str, Any]) -> Application:
+    """Gateway -> ShadowRouter -> FeatureLookup and SizeModel; a dedicated market has a SizeModel of its own."""
+    environment, home, redis_url = (arguments[name] for name in ("environment", "home", "redis_url"))
+    names = [POOLED, *(f"{POOLED}-{market}" for market in arguments["dedicated"])]
+    size_models = {name: serve.deployment(name=name)(SizeModel).bind() for name in names}
+    feature_lookup = serve.deployment()(FeatureLookup).bind(environment, home, redis_url)
+    shadow_router = serve.deployment()(ShadowRouter).bind(feature_lookup, size_models, arguments["lake"], home)
+    return serve.deployment()(Gateway).bind(shadow_router, environment, arguments["gateway"], redis_url)

@@ -1,0 +1,179 @@
+"""The mirrored call: it never delays, fails or cancels the customer's, and every end it can have is a row."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import BackPressureError, RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from libs.base.errors import FitwaveError
+from libs.features.lookup import Snapshot
+from libs.models.contract import Recommendation, SizeQuery
+from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, PairLog
+from libs.models.sampling import pseudonym
+from libs.models.scorer import Scored
+
+# Mirrored batches under way at once; more are shed, and counted, so that a slow challenger fills no queue.
+_MAX_IN_FLIGHT = 32
+
+
+@dataclass(frozen=True)
+class MirrorTarget:
+    """A market's challenger as the router knows it: only by name."""
+
+    market: str
+    application: str
+    version: str
+    window: str
+    share: float
+    timeout_s: float
+
+
+class Mirror:
+    """Sends sampled queries to challengers and writes the pairs."""
+
+    def __init__(self, pair_log: PairLog, home: str) -> None:
+        self._pair_log = pair_log
+        self._secret = pair_secret(Path(home))
+        self._targets: Mapping[str, MirrorTarget] = {}
+        self._handles: dict[str, DeploymentHandle[Any]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def set_targets(self, targets: Mapping[str, MirrorTarget]) -> None:
+        """Follow the challengers that are there now."""
+        self._targets = targets
+        self._handles = {}
+
+    def target(self, market: str) -> MirrorTarget | None:
+        """The market's challenger, if it has one."""
+        return self._targets.get(market)
+
+    def start(
+        self,
+        target: MirrorTarget,
+        queries: Sequence[SizeQuery],
+        sampled: Sequence[bool],
+        snapshot: Snapshot,
+        champion: Scored,
+    ) -> None:
+        """Begin the mirrored call of the sampled queries; returns at once."""
+        pairs = _pairs(queries, sampled)
+        if len(self._tasks) >= _MAX_IN_FLIGHT:
+            self._record(target, pairs, champion, None, SHED)
+            return
+        # The task is its own: a client that goes away cancels the customer's call, not this one. The set keeps it
+        # alive, since the event loop holds tasks weakly.
+        task = asyncio.create_task(self._call(target, pairs, snapshot, champion))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _call(self, target: MirrorTarget, pairs: "list[_Pair]", snapshot: Snapshot, champion: Scored) -> None:
+        questions = [question for pair in pairs for question in range(pair.start, pair.end)]
+        articles = [article for pair in pairs for article in pair.query.article_ids]
+        try:
+            async with asyncio.timeout(target.timeout_s):
+                handle = await self._handle(target)
+                challenger = await handle.score.remote(target.market, snapshot.select(questions), articles)
+        except TimeoutError:
+            self._record(target, pairs, champion, None, TIMEOUT)
+        except BackPressureError:
+            self._record(target, pairs, champion, None, SHED)
+        except (RayError, RayServeException, FitwaveError):
+            self._record(target, pairs, champion, None, ERROR)
+        else:
+            self._record(target, pairs, champion, challenger, COMPLETE)
+
+    async def _handle(self, target: MirrorTarget) -> DeploymentHandle[Any]:
+        if target.application not in self._handles:
+            # Looking a handle up asks the Serve controller and blocks: never on the event loop.
+            self._handles[target.application] = await asyncio.to_thread(
+                serve.get_deployment_handle, "SizeModel", target.application
+            )
+        return self._handles[target.application]
+
+    def _record(
+        self,
+        target: MirrorTarget,
+        pairs: "list[_Pair]",
+        champion: Scored,
+        challenger: Scored | None,
+        outcome: str,
+    ) -> None:
+        questions = sum(len(pair.query.article_ids) for pair in pairs)
+        rows, start = [], 0
+        for pair in pairs:
+            end = start + len(pair.query.article_ids)
+            answers = challenger.recommendations[start:end] if challenger else None
+            rows.append(self._row(target, pair, champion, challenger, answers, outcome, questions))
+            start = end
+        self._pair_log.add(target.market, target.window, rows)
+
+    def _row(
+        self,
+        target: MirrorTarget,
+        pair: "_Pair",
+        champion: Scored,
+        challenger: Scored | None,
+        answers: list[Recommendation] | None,
+        outcome: str,
+        challenger_batch: int,
+    ) -> dict[str, Any]:
+        live = champion.recommendations[pair.start : pair.end]
+        return {
+            "request_id": pair.query.request_id,
+            "customer": pseudonym(pair.query.customer_id, self._secret),
+            "at": datetime.now(UTC),
+            "champion_version": champion.version,
+            "challenger_version": target.version,
+            "outcome": outcome,
+            "article_ids": pair.query.article_ids,
+            "champion_sizes": [answer.size for answer in live],
+            "challenger_sizes": [answer.size for answer in answers] if answers is not None else None,
+            "champion_confidences": [answer.confidence for answer in live],
+            "challenger_confidences": [answer.confidence for answer in answers] if answers is not None else None,
+            "champion_s": champion.seconds,
+            "challenger_s": challenger.seconds if challenger else None,
+            "champion_batch": len(champion.recommendations),
+            "challenger_batch": challenger_batch,
+        }
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A sampled query, and where its answers are in the champion's batch."""
+
+    query: SizeQuery
+    start: int
+    end: int
+
+
+def _pairs(queries: Sequence[SizeQuery], sampled: Sequence[bool]) -> list[_Pair]:
+    pairs, start = [], 0
+    for query, chosen in zip(queries, sampled, strict=True):
+        end = start + len(query.article_ids)
+        if chosen:
+            pairs.append(_Pair(query, start, end))
+        start = end
+    return pairs
+
+
+def pair_secret(home: Path) -> bytes:
+    """The environment's key for pseudonyms, made on first use; it never leaves the environment's home."""
+    path = home / "pair-key"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        with suppress(FileExistsError):  # another replica was first: its key is the one
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_bytes()

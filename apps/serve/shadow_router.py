@@ -1,0 +1,89 @@
+"""The ShadowRouter deployment: the champion answers now; a sample is mirrored to the challenger, out of the way."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+
+from apps.serve.mirror import Mirror, MirrorTarget
+from libs.base.errors import FitwaveError
+from libs.features.lookup import Question, Snapshot
+from libs.models.contract import SizeAnswer, SizeQuery
+from libs.models.pair_log import PairLog
+from libs.models.sampling import in_sample
+from libs.models.scorer import Scored
+
+log = logging.getLogger(__name__)
+
+
+class ShadowRouter:
+    """Takes a batch of one market's queries through lookup and model, and starts the mirrored call."""
+
+    def __init__(
+        self,
+        feature_lookup: DeploymentHandle[Any],
+        size_models: Mapping[str, DeploymentHandle[Any]],
+        lake: str,
+        home: str,
+    ) -> None:
+        self._feature_lookup = feature_lookup
+        self._size_models = size_models
+        self._size_model_of: Mapping[str, str] = {}
+        self._pair_log = PairLog(lake)
+        self._mirror = Mirror(self._pair_log, home)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take `{"markets": {market: {"size_model": deployment, "challenger": {...} | null}}}`."""
+        markets = user_config["markets"]
+        self._size_model_of = {name: market["size_model"] for name, market in markets.items()}
+        self._mirror.set_targets(
+            {
+                name: MirrorTarget(market=name, **market["challenger"])
+                for name, market in markets.items()
+                if market["challenger"] is not None
+            }
+        )
+
+    async def recommend(self, queries: list[SizeQuery]) -> list[SizeAnswer]:
+        """Answer a batch of one market, in order. What fails is said in the answers' `error`, not raised: the
+        gateway tells a batch that was answered with errors from a replica that died.
+        """
+        market = queries[0].market
+        questions = [Question(query.customer_id, article) for query in queries for article in query.article_ids]
+        articles = [question.article_id for question in questions]
+        try:
+            snapshot = await self._feature_lookup.look_up.remote(market, questions)
+            scored = await self._score(market, snapshot, articles)
+        except FitwaveError as error:
+            log.warning("batch of %s failed: %s", market, error)
+            return [SizeAnswer(query.request_id, "", [], str(error)) for query in queries]
+        self._start_mirror(market, queries, snapshot, scored)
+        return _split(queries, scored)
+
+    async def _score(self, market: str, snapshot: Snapshot, articles: list[str]) -> Scored:
+        model = self._size_models[self._size_model_of[market]]
+        scored: Scored = await model.score.remote(market, snapshot, articles)
+        return scored
+
+    def _start_mirror(self, market: str, queries: list[SizeQuery], snapshot: Snapshot, scored: Scored) -> None:
+        target = self._mirror.target(market)
+        if target is None:
+            return
+        sampled = []
+        for query in queries:
+            chosen = in_sample(query.customer_id, target.window, target.share)
+            self._pair_log.count_request(market, target.window, query.customer_id, chosen)
+            sampled.append(chosen)
+        if any(sampled):
+            self._mirror.start(target, queries, sampled, snapshot, scored)
+
+
+def _split(queries: list[SizeQuery], scored: Scored) -> list[SizeAnswer]:
+    """Give each query its part of the batch's answers."""
+    answers, start = [], 0
+    for query in queries:
+        end = start + len(query.article_ids)
+        answers.append(SizeAnswer(query.request_id, scored.version, scored.recommendations[start:end]))
+        start = end
+    return answers

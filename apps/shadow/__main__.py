@@ -1,0 +1,6 @@
+"""`python -m apps.shadow`."""
+
+from apps.shadow.cli import app
+from libs.base.console import run
+
+run(app)

@@ -1,0 +1,131 @@
+"""`fitwave shadow`: look at the windows, decide them, and go back."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from libs.base.environment import load_environment
+from libs.base.errors import DataError
+
+if TYPE_CHECKING:
+    from apps.shadow.verdict import Verdict
+    from libs.models.lifecycle import Lifecycle
+
+app = App(name="shadow", help="Shadow windows: status, comparison, verdict, promotion, rollback, history.")
+
+Market = Annotated[str, Parameter(name="--market", help="The market.")]
+Reason = Annotated[str, Parameter(help="Why; it goes into the ledger.")]
+EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
+
+
+@app.command
+def status(*, environment: EnvironmentName = None) -> None:
+    """Champion, challenger and window of every market."""
+    from apps.shadow.promotion import shadow_of
+
+    lifecycle = _lifecycle(environment)
+    table = Table("market", "champion", "challenger", "window", "open for")
+    for name in sorted(lifecycle.environment.markets):
+        champion = lifecycle.registry.holder(name, "champion")
+        shadow = shadow_of(lifecycle, name)
+        live = f"v{champion.number}" if champion else "none"
+        row = (f"v{shadow.challenger.number}", shadow.window, f"{shadow.hours:.1f} h") if shadow else ("", "", "")
+        table.add_row(name, live, *row)
+    Console().print(table)
+
+
+@app.command
+def compare(*, market: Market, environment: EnvironmentName = None) -> None:
+    """Show the verdict of a market's window with its evidence; nothing is changed."""
+    from apps.shadow.promotion import judge_window, shadow_of
+
+    lifecycle = _lifecycle(environment)
+    shadow = shadow_of(lifecycle, market)
+    if shadow is None:
+        raise DataError(f"market {market!r} has no challenger; see `fitwave shadow status`")
+    print_verdict(Console(), market, judge_window(lifecycle, shadow))
+
+
+@app.command
+def settle(
+    *,
+    market: Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")] = None,
+    all_: Annotated[bool, Parameter(name="--all", negative="", help="Every market.")] = False,
+    environment: EnvironmentName = None,
+) -> None:
+    """Judge the windows and act: promote what is better, reject what is not, leave open what is undecided."""
+    from apps.shadow import promotion
+
+    lifecycle = _lifecycle(environment)
+    if all_ == bool(market):
+        raise DataError("say which markets: --market NAME, once or more, or --all")
+    console = Console()
+    for name in sorted(lifecycle.environment.markets) if all_ else market or ():
+        verdict = promotion.settle(lifecycle, name)
+        if verdict is None:
+            console.print(f"{name}: nothing is shadowed")
+        else:
+            print_verdict(console, name, verdict)
+
+
+@app.command
+def promote(*, market: Market, reason: Reason, environment: EnvironmentName = None) -> None:
+    """Promote the challenger by hand, whatever the verdict."""
+    from apps.shadow import promotion
+
+    promotion.promote(_lifecycle(environment), market, f"by hand: {reason}", {})
+    print(f"{market}: promoted")
+
+
+@app.command
+def reject(*, market: Market, reason: Reason, environment: EnvironmentName = None) -> None:
+    """Take the challenger away by hand."""
+    from apps.shadow import promotion
+
+    promotion.reject(_lifecycle(environment), market, f"by hand: {reason}", {})
+    print(f"{market}: rejected")
+
+
+@app.command
+def rollback(*, market: Market, reason: Reason, environment: EnvironmentName = None) -> None:
+    """Bring the champion before the present one back."""
+    from apps.shadow import promotion
+
+    old, new = promotion.rollback(_lifecycle(environment), market, reason)
+    print(f"{market}: v{old} -> v{new}")
+
+
+@app.command
+def history(*, market: Market, environment: EnvironmentName = None) -> None:
+    """The ledger of a market: what became champion when, and why."""
+    from libs.models.ledger import Ledger
+
+    settings = load_environment(environment)
+    table = Table("at", "action", "version", "before", "reason")
+    for entry in Ledger(settings.home).entries(settings.market(market).name):
+        previous = f"v{entry.previous}" if entry.previous else ""
+        table.add_row(entry.at, entry.action, f"v{entry.version}", previous, entry.reason)
+    Console().print(table)
+
+
+def print_verdict(console: Console, market: str, verdict: "Verdict") -> None:
+    """The checks as a table, then the decision."""
+    table = Table("check", "finding", "detail", title=f"{market}: champion and challenger")
+    for check in verdict.checks:
+        table.add_row(check.name, check.finding, check.detail)
+    agreement = verdict.comparison.agreement
+    table.add_row(
+        "agreement", "", "no complete pairs" if agreement is None else f"{agreement:.1%} of sizes are the same"
+    )
+    console.print(table)
+    console.print(f"[bold]{market}: {verdict.decision}[/bold]: {verdict.reason}", highlight=False)
+
+
+def _lifecycle(environment: str | None) -> "Lifecycle":
+    from libs.base.endpoints import resolve
+    from libs.models.lifecycle import Lifecycle
+
+    settings = load_environment(environment)
+    return Lifecycle.of(settings, resolve(settings))

@@ -1,0 +1,202 @@
+"""The weekly job: preprocess, train, register, tag, judge, refresh, deploy as a shadow. Top to bottom, once."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version as library_version
+from typing import Any
+
+from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
+from libs.base.cluster import connected
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.base.errors import DataError, FitwaveError
+from libs.base.market import Market
+from libs.features.preprocess import Failed, Prepared, preprocess
+from libs.features.refresh import Destination, Refreshed, refresh, require_coverage
+from libs.models.fleet import RESULT_FILE, Assignment, Trained, Untrained, train_fleet
+from libs.models.lifecycle import Lifecycle
+from libs.models.package import fingerprint
+from libs.models.registry import Version
+
+# Ranks of the shared worker group, and XGBoost threads of each: two ranks of one thread use a small machine's cores
+# and cost two process starts.
+_WORKERS, _THREADS = 2, 1
+
+_LIBRARIES = ("ray", "xgboost", "feast", "mlflow", "polars", "pyarrow")
+
+Notify = Callable[[str], None]
+
+
+@dataclass
+class MarketWeek:
+    """What one market's week came to. `outcome`: champion, challenger, rejected, or failed at `stage`."""
+
+    market: str
+    outcome: str = "failed"
+    stage: str = "preprocess"
+    reason: str = ""
+    prepared: Prepared | None = None
+    trained: Trained | None = None
+    version: str | None = None
+    tag: str | None = None
+    refreshed: Refreshed | None = None
+
+    def report(self) -> dict[str, Any]:
+        """The week as plain values."""
+        return dict(json.loads(json.dumps(asdict(self), default=str)))
+
+
+@dataclass
+class WeeklyRun:
+    """One run over some markets: the stores it uses, and each market's week so far."""
+
+    environment: Environment
+    endpoints: Endpoints
+    as_of: datetime
+    notify: Notify
+    weeks: dict[str, MarketWeek] = field(default_factory=dict)
+
+    def run(self, markets: Sequence[str]) -> dict[str, MarketWeek]:
+        """Run the week of these markets. A market that fails is reported in its week; the others go on.
+
+        Raises:
+            DataError: a market is unknown, or there is no code repository to tag.
+            TransientError: the cluster, Redis or MLflow is away; run the week again.
+        """
+        configs = {name: self.environment.market(name) for name in markets}
+        commit = current_commit(self.environment.code)
+        lifecycle = Lifecycle.of(self.environment, self.endpoints)
+        self.weeks = {name: MarketWeek(name) for name in markets}
+        folder = self.environment.home / "runs" / f"{self.as_of:%Y-%m-%dT%H%M%SZ}-{'-'.join(sorted(markets))[:80]}"
+        with connected(self.endpoints):
+            self.notify("preprocess: rules, label maturity, point-in-time features")
+            prepared = self._keep_prepared(preprocess(self.environment.lake, configs, self.as_of, folder))
+            self.notify(f"train: {_names(prepared)}")
+            assignments = [self._assignment(lifecycle, configs[name], one) for name, one in prepared.items()]
+            trained = self._keep_trained(train_fleet(assignments, folder / "models", _WORKERS, _THREADS))
+            self.notify(f"register, tag and judge: {_names(trained)}")
+            accepted = self._register_all(lifecycle, trained, commit)
+            self.notify(f"refresh features: {_names(accepted)}")
+            self._refresh([prepared[name] for name in accepted], accepted)
+        for name in list(accepted):
+            self.notify(f"deploy: {name}")
+            self._go_live(lifecycle, accepted[name])
+        shutil.rmtree(folder)
+        return self.weeks
+
+    def _keep_prepared(self, results: Mapping[str, Prepared | Failed]) -> dict[str, Prepared]:
+        kept = {}
+        for name, result in results.items():
+            if isinstance(result, Failed):
+                self._fail(name, "preprocess", result.reason)
+            else:
+                self.weeks[name].prepared = kept[name] = result
+        return kept
+
+    def _assignment(self, lifecycle: Lifecycle, market: Market, prepared: Prepared) -> Assignment:
+        champion = lifecycle.registry.holder(market.name, "champion")
+        return Assignment(
+            market=market,
+            training_path=prepared.training_path,
+            lines=prepared.labelled,
+            champion=champion.ref.path if champion else None,
+            champion_version=champion.number if champion else None,
+        )
+
+    def _keep_trained(self, results: Mapping[str, Trained | Untrained]) -> dict[str, Trained]:
+        kept = {}
+        for name, result in results.items():
+            if isinstance(result, Untrained):
+                self._fail(name, "train", result.reason)
+            else:
+                self.weeks[name].trained = kept[name] = result
+        return kept
+
+    def _register_all(self, lifecycle: Lifecycle, trained: Mapping[str, Trained], commit: Commit) -> dict[str, Version]:
+        """Register, tag and judge each market; the versions that met their standards come back."""
+        accepted = {}
+        for name, one in trained.items():
+            try:
+                version = self._register(lifecycle, one, commit)
+            except FitwaveError as error:
+                self._fail(name, "register", str(error))
+                continue
+            if one.judgement.passed:
+                accepted[name] = version
+            else:
+                self._end(name, "rejected", "judge", one.judgement.reason)
+        return accepted
+
+    def _register(self, lifecycle: Lifecycle, trained: Trained, commit: Commit) -> Version:
+        week, market = self.weeks[trained.market], trained.market
+        passed = trained.judgement.passed
+        (trained.folder / RESULT_FILE).replace(trained.folder / "evaluation.json")
+        version = lifecycle.registry.register(
+            market,
+            trained.folder,
+            fingerprint(trained.folder),
+            {name: value for name, value in asdict(trained.metrics).items() if value is not None},
+            self._tags(trained, commit)
+            | {"fitwave.status": "accepted" if passed else "rejected", "fitwave.reason": trained.judgement.reason},
+        )
+        week.version, week.tag = version.number, tag_name(self.environment.name, market, version.number)
+        tag_version(
+            self.environment.code,
+            week.tag,
+            commit,
+            f"{market} v{version.number}, data until {self.as_of:%Y-%m-%d}: "
+            + ("accepted" if passed else f"rejected, {trained.judgement.reason}"),
+        )
+        lifecycle.registry.tag(market, version.number, {"fitwave.git_tag": week.tag})
+        return version
+
+    def _tags(self, trained: Trained, commit: Commit) -> dict[str, str]:
+        config = self.environment.market(trained.market).model_dump_json()
+        libraries = {name: library_version(name) for name in _LIBRARIES}
+        return {
+            "as_of": self.as_of.isoformat(),
+            "fitwave.git_commit": commit.sha,
+            "fitwave.git_dirty": str(commit.dirty).lower(),
+            "fitwave.config_sha256": hashlib.sha256(config.encode()).hexdigest(),
+            "fitwave.libraries": json.dumps(libraries),
+            "fitwave.compared_with": trained.champion_version or "",
+        }
+
+    def _refresh(self, prepared: Sequence[Prepared], accepted: dict[str, Version]) -> None:
+        """Bring features online; a market whose coverage is too low is taken out of `accepted`."""
+        if not prepared:
+            return
+        destination = Destination(self.environment.name, self.environment.home, self.endpoints.redis_url)
+        for name, refreshed in refresh(destination, prepared).items():
+            self.weeks[name].refreshed = refreshed
+            try:
+                require_coverage(refreshed, self.environment.market(name).serving.min_feature_coverage)
+            except DataError as error:
+                del accepted[name]
+                self._fail(name, "refresh", str(error))
+
+    def _go_live(self, lifecycle: Lifecycle, version: Version) -> None:
+        trained = self.weeks[version.market].trained
+        evidence = {"metrics": asdict(trained.metrics)} if trained else {}
+        try:
+            role = lifecycle.go_live(version, evidence)
+        except FitwaveError as error:
+            self._fail(version.market, "deploy", str(error))
+        else:
+            self._end(version.market, role, "deploy", "")
+
+    def _fail(self, market: str, stage: str, reason: str) -> None:
+        self._end(market, "failed", stage, reason)
+        self.notify(f"{market} failed at {stage}: {reason}")
+
+    def _end(self, market: str, outcome: str, stage: str, reason: str) -> None:
+        week = self.weeks[market]
+        week.outcome, week.stage, week.reason = outcome, stage, reason
+
+
+def _names(markets: Iterable[str]) -> str:
+    return ", ".join(markets) or "nothing"

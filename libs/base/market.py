@@ -1,0 +1,189 @@
+"""What one market decides for itself: rules, label maturity, training, standards, shadow window, replicas."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from libs.base.identifiers import Name
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+class Frozen(BaseModel):
+    """Config read at the edge: unknown keys are errors, values never change afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KnownArticleRule(Frozen):
+    """Keep lines whose article is in the market's articles table."""
+
+    kind: Literal["known_article"]
+
+
+class KnownCustomerRule(Frozen):
+    """Keep lines of registered customers: guests have no history and no features."""
+
+    kind: Literal["known_customer"]
+
+
+class SizeOnScaleRule(Frozen):
+    """Keep lines whose size the article has and its size system can place on the size scale."""
+
+    kind: Literal["size_on_scale"]
+
+
+class ChannelRule(Frozen):
+    """Keep lines bought through one of these channels: store purchases are tried on before they are paid for."""
+
+    kind: Literal["channel_in"]
+    channels: tuple[str, ...] = Field(min_length=1)
+
+
+class DivisionRule(Frozen):
+    """Keep lines of these divisions."""
+
+    kind: Literal["division_in"]
+    divisions: tuple[Literal["apparel", "footwear"], ...] = Field(min_length=1)
+
+
+class QuantityRule(Frozen):
+    """Keep lines of at most this many pieces: larger ones are resale."""
+
+    kind: Literal["max_quantity"]
+    pieces: int = Field(ge=1)
+
+
+class HistoryRule(Frozen):
+    """Keep lines of the last so many days before the run's cut-off."""
+
+    kind: Literal["max_age"]
+    days: Days
+
+
+RuleKind = Annotated[
+    KnownArticleRule | KnownCustomerRule | SizeOnScaleRule | ChannelRule | DivisionRule | QuantityRule | HistoryRule,
+    Field(discriminator="kind"),
+]
+
+
+class Rule(Frozen):
+    """One business rule: its name is what the funnel reports."""
+
+    name: str = Field(min_length=1)
+    keep: RuleKind
+
+
+class Training(Frozen):
+    """How the market's model is fitted. Windows are counted back from the last mature day."""
+
+    engine: Literal["ray_train", "xgboost_ray"] = "ray_train"
+    holdout_days: Days = 14
+    calibration_days: Days = 14
+    rounds: int = Field(default=150, ge=1)
+    max_depth: int = Field(default=5, ge=1)
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    min_child_weight: float = Field(default=20.0, ge=0)
+    subsample: float = Field(default=0.8, gt=0, le=1)
+    seed: int = 7
+
+
+class SliceStandard(Frozen):
+    """A floor for one slice of the holdout; a slice with fewer lines than `min_lines` is reported, not judged."""
+
+    min_auc_macro: Share
+    min_lines: int = Field(default=500, ge=1)
+
+
+class MinimumStandards(Frozen):
+    """What a version must reach on the time-forward holdout before it may be shadowed."""
+
+    min_auc_macro: Share = 0.60
+    max_log_loss: float = Field(default=1.0, gt=0)
+    max_calibration_error: Share = 0.05
+    min_coverage: Share = 0.60
+    min_top1_accuracy: Share = 0.30
+    min_holdout_lines: int = Field(default=500, ge=1)
+    max_log_loss_over_champion: float = Field(default=0.01, ge=0)
+    slices: dict[str, SliceStandard] = Field(default_factory=dict)
+
+
+class ShadowWindow(Frozen):
+    """How the challenger is watched, and what it must show to be promoted.
+
+    Margins: `error_margin` is a difference of error rates, `latency_margin` a ratio of mean model latencies,
+    `quality_margin` the log-loss gain that counts as better.
+    """
+
+    share: Share = 0.2
+    min_pairs: int = Field(default=1000, ge=1)
+    max_hours: float = Field(default=168.0, gt=0)
+    timeout_s: float = Field(default=0.5, gt=0)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    error_margin: Share = 0.01
+    latency_margin: float = Field(default=1.5, ge=1)
+    quality_margin: float = Field(default=0.0, ge=0)
+    min_completion: Share = 0.98
+
+
+class Recommendation(Frozen):
+    """When an answer is given, and when a second size is named beside it."""
+
+    min_confidence: Share = 0.35
+    second_best_within: Share = 0.05
+
+
+class Replicas(Frozen):
+    """Replicas of one deployment: a fixed number, or bounds to scale between."""
+
+    min: int = Field(default=1, ge=1)
+    max: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Replicas":
+        if self.max < self.min:
+            raise ValueError(f"replicas: max {self.max} is below min {self.min}")
+        return self
+
+
+class MarketServing(Frozen):
+    """Where the market's model runs: in the pooled SizeModel, or in replicas of its own."""
+
+    dedicated: bool = False
+    size_model: Replicas = Replicas()
+    min_feature_coverage: Share = 0.98
+
+
+class Schedule(Frozen):
+    """When the weekly job is due, in the market's own time zone."""
+
+    weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = "mon"
+    hour: int = Field(default=3, ge=0, le=23)
+    time_zone: str = "UTC"
+
+
+class Market(Frozen):
+    """One market's whole configuration: the file `markets/<name>.yaml`."""
+
+    name: Name
+    rules: tuple[Rule, ...] = (
+        Rule(name="known article", keep=KnownArticleRule(kind="known_article")),
+        Rule(name="registered customer", keep=KnownCustomerRule(kind="known_customer")),
+        Rule(name="size on scale", keep=SizeOnScaleRule(kind="size_on_scale")),
+    )
+    label_maturity_days: Days = 28
+    training: Training = Training()
+    standards: MinimumStandards = MinimumStandards()
+    shadow: ShadowWindow = ShadowWindow()
+    recommendation: Recommendation = Recommendation()
+    serving: MarketServing = MarketServing()
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _rule_names_differ(self) -> "Market":
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rules: the names {twice} are used twice; the funnel reports rules by name")
+        return self

@@ -1,0 +1,95 @@
+"""The feature views, and the Feast repository that holds them, made from the environment and not from a file."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from feast import Entity, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.infra.online_stores.redis import RedisOnlineStoreConfig
+from feast.types import Array, FeastType, Float64, Int64, String
+
+from libs.base.errors import DataError
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, CUSTOMER_STATISTICS, SIZE_STATISTICS
+
+# How long a read or write may hang before Redis counts as gone; redis-py waits forever unless told.
+_REDIS_TIMEOUT_S = 2
+
+# The market is part of every key: two markets may use the same ids, and Feast writes each part with its length, so no
+# id can be made to read as another market's.
+MARKET = Entity(name="market", join_keys=["market"], value_type=ValueType.STRING)
+CUSTOMER = Entity(name="customer", join_keys=["customer_id"], value_type=ValueType.STRING)
+ARTICLE = Entity(name="article", join_keys=["article_id"], value_type=ValueType.STRING)
+
+
+@dataclass(frozen=True)
+class Views:
+    """The two views of a lookup. Article-size features are lists over the article's sizes, in the article's own row:
+    one read answers for all sizes, where a key per size would need the list of sizes first and then a second read.
+    """
+
+    customers: FeatureView
+    articles: FeatureView
+
+
+def _view(name: str, entity: Entity, columns: dict[str, FeastType]) -> FeatureView:
+    return FeatureView(
+        name=name,
+        entities=[MARKET, entity],
+        ttl=timedelta(0),
+        schema=[
+            Field(name="market", dtype=String),
+            Field(name=entity.join_key, dtype=String),
+            *(Field(name=column, dtype=dtype) for column, dtype in columns.items()),
+        ],
+        source=FileSource(name=f"{name}_source", path=f"{name}.parquet", timestamp_field="as_of"),
+        online=True,
+    )
+
+
+def views() -> Views:
+    """The views, made anew: Feast changes the objects it applies."""
+    floats = Array(Float64)
+    customers: dict[str, FeastType] = dict.fromkeys(CUSTOMER_BODY, Float64)
+    customers |= dict.fromkeys(CUSTOMER_STATISTICS, floats)
+    articles: dict[str, FeastType] = {"scale": Int64, "sizes": Array(String), "positions": floats}
+    articles |= dict.fromkeys(SIZE_STATISTICS, floats)
+    articles |= dict.fromkeys(ARTICLE_STATISTICS, Float64)
+    return Views(_view("customer_features", CUSTOMER, customers), _view("article_features", ARTICLE, articles))
+
+
+def project(environment: str) -> str:
+    """The environment's Feast project. Feast ends every Redis key with it and clears a project by suffix, so the
+    name ends in a hash: no environment's project is the end of another's.
+    """
+    digest = hashlib.sha256(environment.encode()).hexdigest()[:12]
+    return f"fitwave_{environment.replace('-', '_')}_{digest}"
+
+
+def repository(environment: str, home: Path, redis_url: str) -> RepoConfig:
+    """Feast's configuration for one environment; `home` takes the registry file."""
+    return RepoConfig(
+        project=project(environment),
+        provider="local",
+        registry=str(home / "feast" / "registry.db"),
+        online_store=RedisOnlineStoreConfig(connection_string=_connection_string(redis_url)),
+        offline_store={"type": "file"},
+        entity_key_serialization_version=3,
+    )
+
+
+def _connection_string(redis_url: str) -> str:
+    """Feast's own notation for a `redis://` or `rediss://` URL."""
+    url = urlsplit(redis_url)
+    if url.scheme not in ("redis", "rediss") or not url.hostname:
+        raise DataError(f"redis_url must look like redis://host:port/0, not {url.scheme}://{url.hostname or ''}")
+    parts = [f"{url.hostname}:{url.port or 6379}", f"db={url.path.strip('/') or 0}"]
+    if url.username:
+        parts.append(f"username={unquote(url.username)}")
+    if url.password:
+        parts.append(f"password={unquote(url.password)}")
+    if url.scheme == "rediss":
+        parts.append("ssl=true")
+    parts += [f"socket_timeout={_REDIS_TIMEOUT_S}", f"socket_connect_timeout={_REDIS_TIMEOUT_S}"]
+    return ",".join(parts)

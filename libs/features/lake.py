@@ -1,0 +1,122 @@
+"""The lakehouse as Parquet: `<lake>/<table>/market=<market>/<part>.parquet`.
+
+`orders` and `returns` grow by one part a delivery; `customers` and `articles` are restated whole, as one part.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.fs as pa_fs
+import pyarrow.parquet as pq
+
+from libs.base.errors import DataError
+from libs.base.identifiers import check_name
+from libs.features.schema import TABLES, Table, check_columns, check_key, violations
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables under one root, on any filesystem that Arrow reads."""
+
+    root: str
+    filesystem: pa_fs.FileSystem
+
+    @classmethod
+    def open(cls, uri: str) -> "Lake":
+        """Open a lakehouse by URI or local path; nothing is created.
+
+        Raises:
+            DataError: no filesystem takes this URI.
+        """
+        try:
+            filesystem, root = pa_fs.FileSystem.from_uri(uri)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"lake_uri {uri!r} is not usable: {error}. Give an absolute path or a URI.") from error
+        return cls(root, filesystem)
+
+    def partition(self, table: Table, market: str) -> str:
+        """The folder of one table's market."""
+        return f"{self.root}/{table.name}/market={check_name(market)}"
+
+    def parts(self, table: Table, market: str) -> list[str]:
+        """The market's files of one table, in name order; none if there is no such partition."""
+        selector = pa_fs.FileSelector(self.partition(table, market), allow_not_found=True)
+        return sorted(info.path for info in self.filesystem.get_file_info(selector) if info.path.endswith(".parquet"))
+
+    def markets(self) -> list[str]:
+        """The markets that have any table."""
+        selector = pa_fs.FileSelector(self.root, allow_not_found=True, recursive=True)
+        names = (info.base_name for info in self.filesystem.get_file_info(selector))
+        return sorted({name.removeprefix("market=") for name in names if name.startswith("market=")})
+
+    def read(self, table: Table, market: str) -> pa.Table:
+        """Read a whole partition, with the declared schema.
+
+        Raises:
+            DataError: the partition is absent, or a file's columns break the schema.
+        """
+        return pa.concat_tables(self._read_part(table, path) for path in self.check_parts(table, market))
+
+    def check_parts(self, table: Table, market: str) -> list[str]:
+        """The partition's files, once each one's columns are known to be right; reads footers only.
+
+        Raises:
+            DataError: the partition is absent, or a file's columns break the schema.
+        """
+        paths = self.parts(table, market)
+        if not paths:
+            raise DataError(
+                f"table {table.name!r} has no data for market {market!r}: nothing in {self.partition(table, market)}. "
+                f"Deliver it, or run `fitwave lake generate` for a made-up one."
+            )
+        for path in paths:
+            check_columns(table, self._schema(path), path)
+        return paths
+
+    def _schema(self, path: str) -> pa.Schema:
+        try:
+            return pq.read_schema(path, filesystem=self.filesystem)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{path} is not a readable Parquet file: {error}. Deliver it again.") from error
+
+    def _read_part(self, table: Table, path: str) -> pa.Table:
+        # partitioning=None: the market is in the path, and Arrow would add it as a column.
+        rows = pq.read_table(path, filesystem=self.filesystem, partitioning=None)
+        return rows.select(table.schema.names)
+
+    def write(self, table: Table, market: str, part: str, rows: pa.Table) -> str:
+        """Write one part, replacing it if it is there; readers see the old file or the new one, never half.
+
+        Raises:
+            DataError: the rows break the schema or its value checks.
+        """
+        check_columns(table, rows.schema, f"part {part!r} of market {market!r}")
+        faults = violations(table, rows) + check_key(table, rows)
+        if faults:
+            raise DataError(f"part {part!r} of {table.name!r}, market {market!r}: {'; '.join(faults)}")
+        folder = self.partition(table, market)
+        self.filesystem.create_dir(folder, recursive=True)
+        path, draft = f"{folder}/{part}.parquet", f"{folder}/.{part}.draft"
+        pq.write_table(rows.select(table.schema.names).cast(table.schema), draft, filesystem=self.filesystem)
+        self.filesystem.move(draft, path)
+        return path
+
+    def validate(self, market: str) -> list[str]:
+        """Every fault of a market's tables: absent partitions, broken schemas, bad values, repeated or orphan keys."""
+        found = []
+        tables: dict[str, pa.Table] = {}
+        for table in TABLES.values():
+            try:
+                rows = self.read(table, market)
+            except DataError as error:
+                found.append(str(error))
+                continue
+            found += [f"{table.name}: {fault}" for fault in violations(table, rows) + check_key(table, rows)]
+            tables[table.name] = rows
+        if {"orders", "returns"} <= tables.keys():
+            orphans = tables["returns"].join(tables["orders"].select(["line_id"]), "line_id", join_type="left anti")
+            if orphans.num_rows:
+                found.append(
+                    f"returns: {orphans.num_rows} rows name no order line, such as {orphans.slice(0, 3).to_pylist()}"
+                )
+        return found

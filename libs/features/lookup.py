@@ -1,0 +1,108 @@
+"""From a batch of questions to the features they need: one read for the customers, one for the articles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from libs.features.assembly import Requests
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, CUSTOMER_STATISTICS, SIZE_STATISTICS
+from libs.features.definitions import Views
+from libs.features.online import OnlineRow, OnlineStore
+
+
+@dataclass(frozen=True)
+class Question:
+    """One customer and one article."""
+
+    customer_id: str
+    article_id: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The features of a batch as they were read, for every model that is asked about it.
+
+    `known` holds the indices of the questions whose article is online; `requests` is over those only, in that order,
+    and so are the labels in `sizes`.
+    """
+
+    known: list[int]
+    requests: Requests
+    sizes: list[list[str]]
+
+    def select(self, questions: Sequence[int]) -> "Snapshot":
+        """The same features for some of the batch's questions only, in the order given."""
+        row_of = {question: row for row, question in enumerate(self.known)}
+        known = [position for position, question in enumerate(questions) if question in row_of]
+        rows = [row_of[questions[position]] for position in known]
+        offsets = self.requests.offsets
+        spans = [np.arange(offsets[row], offsets[row + 1]) for row in rows]
+        sizes = np.concatenate(spans) if spans else np.array([], dtype=np.int64)
+        counts = [len(span) for span in spans]
+        return Snapshot(
+            known=known,
+            requests=Requests(
+                {name: column[rows] for name, column in self.requests.values.items()},
+                {name: column[sizes] for name, column in self.requests.size_values.items()},
+                np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+            ),
+            sizes=[self.sizes[row] for row in rows],
+        )
+
+
+class OnlineLookup:
+    """Reads what is known online of a market's customers and articles."""
+
+    def __init__(self, store: OnlineStore, views: Views) -> None:
+        self._store = store
+        self._views = views
+
+    def look_up(self, market: str, questions: Sequence[Question]) -> Snapshot:
+        """Raises: TransientError: the online store is away."""
+        customers = self._rows(self._views.customers, market, [question.customer_id for question in questions])
+        articles = self._rows(self._views.articles, market, [question.article_id for question in questions])
+        known = [index for index, question in enumerate(questions) if articles[question.article_id] is not None]
+        pairs = [(customers[questions[i].customer_id], articles[questions[i].article_id]) for i in known]
+        return snapshot(known, [(customer, article) for customer, article in pairs if article is not None])
+
+    def _rows(self, view: Any, market: str, ids: Sequence[str]) -> dict[str, OnlineRow | None]:
+        distinct = list(dict.fromkeys(ids))
+        return dict(zip(distinct, self._store.read(view, market, distinct), strict=True))
+
+
+def snapshot(known: list[int], pairs: Sequence[tuple[OnlineRow | None, OnlineRow]]) -> Snapshot:
+    """Lay the rows of each question out as columns; a customer that was never seen has no history and no body."""
+    articles = [article.values for _, article in pairs]
+    customers = [customer.values if customer is not None else None for customer, _ in pairs]
+    scales = [int(article["scale"]) for article in articles]
+    values = {name: _column(articles, name) for name in ARTICLE_STATISTICS}
+    values["scale"] = np.array(scales, dtype=np.float64)
+    values |= {name: _body(customers, name) for name in CUSTOMER_BODY}
+    values |= {name: _on_scale(customers, name, scales) for name in CUSTOMER_STATISTICS}
+    sizes = {name: _flat(articles, name) for name in ("positions", *SIZE_STATISTICS)}
+    counts = [len(article["positions"]) for article in articles]
+    return Snapshot(
+        known=known,
+        requests=Requests(values, sizes, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])),
+        sizes=[list(article["sizes"]) for article in articles],
+    )
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    return np.array([row[name] for row in rows], dtype=np.float64)
+
+
+def _body(rows: Sequence[dict[str, Any] | None], name: str) -> np.ndarray:
+    values = [None if row is None else row[name] for row in rows]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _on_scale(rows: Sequence[dict[str, Any] | None], name: str, scales: Sequence[int]) -> np.ndarray:
+    pairs = zip(rows, scales, strict=True)
+    return np.array([0.0 if row is None else row[name][scale] for row, scale in pairs], dtype=np.float64)
+
+
+def _flat(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    return np.array([value for row in rows for value in row[name]], dtype=np.float64)

@@ -1,0 +1,76 @@
+"""What the serving deployments say to each other: plain, fast to encode, the same in every app.
+
+The gateway's public JSON is made of `Recommendation` and its parts, so the API document is made from them too.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class SizeQuery(msgspec.Struct, frozen=True):
+    """One customer's question about one or more articles of one market."""
+
+    market: str
+    customer_id: str
+    article_ids: list[str]
+    request_id: str
+
+
+class SizeProbability(msgspec.Struct, frozen=True):
+    """How an article in one size would turn out for this customer; the three sum to 1."""
+
+    size: str
+    small: float
+    fit: float
+    large: float
+
+
+class SecondBest(msgspec.Struct, frozen=True):
+    """The next size, named when the customer lies between two."""
+
+    size: str
+    confidence: float
+
+
+class Basis(msgspec.Struct, frozen=True):
+    """What the answer rests on: the customer's own history, body or just the market; the article's or a wider one."""
+
+    customer: Literal["history", "body", "market"]
+    article: Literal["article", "brand", "category", "market"]
+
+
+class Recommendation(msgspec.Struct, frozen=True):
+    """The answer for one article. Abstained or unknown: `size` is null and `abstention_reason` says why."""
+
+    article_id: str
+    size: str | None
+    confidence: float | None
+    second_best: SecondBest | None
+    abstained: bool
+    abstention_reason: Literal["low_confidence", "unknown_article", "features_unavailable"] | None
+    basis: Basis | None
+    reasons: list[str]
+    sizes: list[SizeProbability]
+
+
+class SizeAnswer(msgspec.Struct, frozen=True):
+    """The router's answer to one query. `error` set: the query failed, and `recommendations` is empty."""
+
+    request_id: str
+    model_version: str
+    recommendations: list[Recommendation]
+    error: str | None = None
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """A registered version, where its package lies, and the hash the replica checks before it loads it."""
+
+    version: str
+    path: str
+    sha256: str
+
+
+def to_builtins(value: Any) -> Any:
+    """Plain dicts and lists of a contract value: what a Serve `user_config` may hold."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,135 @@
+"""How good a model is on a time-forward holdout, in the measures the minimum standards use."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sklearn.metrics import roc_auc_score
+
+from libs.features.frames import bought_candidates, requests_from_training
+from libs.features.outcomes import OUTCOMES
+from libs.models.ordinal import FIT, Codes, Probabilities, log_losses
+from libs.models.package import Package
+
+_CALIBRATION_BINS = 15
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Measures on one set of lines. Areas are null where one of the classes is absent."""
+
+    lines: int
+    auc_macro: float | None
+    auc_weighted: float | None
+    auc_small: float | None
+    auc_fit: float | None
+    auc_large: float | None
+    log_loss: float
+    calibration_error: float
+    coverage: float
+    top1_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model on a holdout: measures of all lines and of slices, and each line's loss for paired comparison."""
+
+    overall: Metrics
+    slices: dict[str, Metrics]
+    losses: npt.NDArray[np.float64]
+
+
+def outcome_codes(rows: pl.DataFrame) -> Codes:
+    """Outcomes as 0 small, 1 fit, 2 large."""
+    codes = {name: code for code, name in enumerate(OUTCOMES)}
+    return rows["outcome"].replace_strict(codes, return_dtype=pl.Int8).to_numpy()
+
+
+def evaluate(package: Package, rows: pl.DataFrame) -> Evaluation:
+    """Score every size of each holdout line as a live request would, and measure.
+
+    Shape: rows (n), with all sizes of their articles.
+    """
+    requests = requests_from_training(rows)
+    predicted = package.predict(requests)
+    bought = predicted[bought_candidates(rows, requests)]
+    outcomes = outcome_codes(rows)
+    best, confidence = _best(predicted, requests.offsets)
+    answered = confidence >= package.card.recommendation.min_confidence
+    hit = best == rows["bought"].to_numpy()
+
+    def measure(mask: npt.NDArray[np.bool_]) -> Metrics:
+        return _measure(bought[mask], outcomes[mask], answered[mask], hit[mask])
+
+    slices = {name: measure(mask) for name, mask in _slices(rows).items() if mask.any()}
+    return Evaluation(measure(np.ones(len(rows), dtype=bool)), slices, log_losses(bought, outcomes))
+
+
+def _best(
+    predicted: Probabilities, offsets: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Per question the index of the size most likely to fit, within its own sizes, and that likelihood."""
+    fit = predicted[:, FIT]
+    best = np.array([int(np.argmax(fit[a:b])) for a, b in pairwise(offsets)], dtype=np.int64)
+    return best, fit[offsets[:-1] + best]
+
+
+def _slices(rows: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
+    """The slices the standards may name. A wide spread of kept sizes is how an account of several people looks."""
+    kept = rows["kept_n"].to_numpy()
+    article = rows["article_n"].to_numpy()
+    mean = np.divide(rows["kept_sum"].to_numpy(), kept, out=np.zeros(len(rows)), where=kept > 0)
+    squares = np.divide(rows["kept_sum_of_squares"].to_numpy(), kept, out=np.zeros(len(rows)), where=kept > 0)
+    spread = np.sqrt(np.maximum(squares - mean * mean, 0.0))
+    masks = {
+        "cold_customer": kept == 0,
+        "warm_customer": kept > 0,
+        "cold_article": article == 0,
+        "multi_person": (kept >= 3) & (spread > 2.0),
+    }
+    divisions = rows["division"].to_numpy()
+    return masks | {f"division_{name}": divisions == name for name in sorted(set(divisions))}
+
+
+def _measure(
+    predicted: Probabilities, outcomes: Codes, answered: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]
+) -> Metrics:
+    areas = [_area(outcomes == code, predicted[:, code]) for code in range(3)]
+    shares = np.bincount(outcomes, minlength=3) / len(outcomes)
+    known = [area for area in areas if area is not None]
+    whole = len(known) == len(areas)
+    kept = outcomes == FIT
+    return Metrics(
+        lines=len(outcomes),
+        auc_macro=float(np.mean(known)) if whole else None,
+        auc_weighted=float(np.dot(shares, known)) if whole else None,
+        auc_small=areas[0],
+        auc_fit=areas[1],
+        auc_large=areas[2],
+        log_loss=float(log_losses(predicted, outcomes).mean()),
+        calibration_error=calibration_error(predicted, outcomes),
+        coverage=float(answered.mean()),
+        top1_accuracy=float(hit[kept].mean()) if kept.any() else None,
+    )
+
+
+def _area(actual: npt.NDArray[np.bool_], score: npt.NDArray[np.float64]) -> float | None:
+    if actual.all() or not actual.any():
+        return None
+    return float(roc_auc_score(actual, score))
+
+
+def calibration_error(predicted: Probabilities, outcomes: Codes) -> float:
+    """Expected calibration error: per class, over 15 bins of equal mass, the mean gap of forecast and frequency.
+
+    Source: Nixon et al., "Measuring Calibration in Deep Learning", CVPR workshops 2019 (adaptive, class-wise).
+    """
+    errors = []
+    for code in range(predicted.shape[1]):
+        order = np.argsort(predicted[:, code], kind="stable")
+        bins = np.array_split(order, min(_CALIBRATION_BINS, len(order)))
+        gaps = [abs(predicted[rows, code].mean() - (outcomes[rows] == code).mean()) * len(rows) for rows in bins]
+        errors.append(sum(gaps) / len(order))
+    return float(np.mean(errors))

@@ -1,0 +1,109 @@
+"""How a version goes live: roles in the registry, entries in the ledger, and Serve made to follow.
+
+The registry decides. Serve is always made from it, so that a run that was killed between the two is completed by the
+next `publish`, whoever calls it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.base.errors import TransientError
+from libs.models.ledger import Entry, Ledger
+from libs.models.registry import Registry, Version
+from libs.models.serving_plan import Challenger, LiveState, apply, render
+
+# Longer than any single change takes; a holder that died gives the lock back after it.
+_LOCK_S = 300.0
+_LOCK_WAIT_S = 240.0
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """The stores that a change of roles touches."""
+
+    environment: Environment
+    endpoints: Endpoints
+    registry: Registry
+    ledger: Ledger
+
+    @classmethod
+    def of(cls, environment: Environment, endpoints: Endpoints) -> "Lifecycle":
+        artifacts = environment.home / "mlflow" / "artifacts"
+        return cls(
+            environment,
+            endpoints,
+            Registry(environment.name, endpoints.mlflow_uri, artifacts),
+            Ledger(environment.home),
+        )
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Be the only one who changes roles in this environment.
+
+        Raises:
+            TransientError: Redis is away, or somebody else holds the lock for too long.
+        """
+        client = redis.Redis.from_url(self.endpoints.redis_url, socket_timeout=5, socket_connect_timeout=5)
+        lock = client.lock(f"fitwave:{{{self.environment.name}}}:roles", timeout=_LOCK_S, blocking_timeout=_LOCK_WAIT_S)
+        try:
+            held = lock.acquire()
+        except redis.RedisError as error:
+            raise TransientError(f"Redis does not answer, so roles cannot be locked: {error}") from error
+        if not held:
+            raise TransientError(f"somebody else has been changing roles for {_LOCK_WAIT_S:g} s; try again")
+        try:
+            yield
+        finally:
+            lock.release()
+            client.close()
+
+    def state(self) -> LiveState:
+        """Who has which role, read from the registry."""
+        champions = {name: self.registry.holder(name, "champion") for name in self.environment.markets}
+        challengers = {name: self.registry.holder(name, "challenger") for name in self.environment.markets}
+        return LiveState(
+            {name: version.ref for name, version in champions.items() if version},
+            {name: Challenger(version.ref, self.window(version)) for name, version in challengers.items() if version},
+        )
+
+    def window(self, challenger: Version) -> str:
+        """The name of a challenger's shadow window: its version and when it began."""
+        return f"v{challenger.number}-{challenger.tags.get('fitwave.shadow_since', 'unknown')}"
+
+    def publish(self) -> None:
+        """Make Serve run what the registry says."""
+        apply(self.endpoints, render(self.environment, self.endpoints, self.state()))
+
+    def go_live(self, version: Version, evidence: dict[str, Any]) -> str:
+        """Deploy an accepted version: as a shadow, or, where nothing is live yet, as the first champion.
+
+        A challenger that is still in its window is replaced, and its window ends. Returns the role given.
+        """
+        with self.changing():
+            role = self._take_role(version, evidence)
+            self.publish()
+        return role
+
+    def _take_role(self, version: Version, evidence: dict[str, Any]) -> str:
+        champion = self.registry.holder(version.market, "champion")
+        if champion is None or champion.number == version.number:
+            self.registry.assign(version.market, "champion", version.number, None)
+            reason = "the first version of this market"
+            self.ledger.append(Entry(version.market, "first", version.number, None, reason, evidence))
+            return "champion"
+        replaced = self.registry.holder(version.market, "challenger")
+        if replaced is None or replaced.number != version.number:
+            entry = Entry(version.market, "shadow", version.number, champion.number, "met the standards", evidence)
+            since = entry.at.replace("+00:00", "Z").replace(":", "")
+            self.registry.tag(version.market, version.number, {"fitwave.shadow_since": since})
+            if replaced is not None:
+                self.registry.tag(version.market, replaced.number, {"fitwave.status": "replaced"})
+            self.registry.assign(version.market, "challenger", version.number, replaced.number if replaced else None)
+            self.ledger.append(entry)
+        return "challenger"

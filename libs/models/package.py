@@ -1,0 +1,115 @@
+"""A model version as two files: the booster in XGBoost's own binary JSON and everything else as JSON. No pickle."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xgboost as xgb
+from pydantic import ValidationError
+
+from libs.base.errors import DataError
+from libs.base.market import Frozen, Recommendation
+from libs.features.assembly import FEATURES, Requests, assemble
+from libs.features.sizes import SCALES
+from libs.models.body import BodySize
+from libs.models.ordinal import Calibration, Probabilities, margins, probabilities
+
+BOOSTER_FILE, CARD_FILE = "booster.ubj", "package.json"
+# Raised when a reader of the old format would answer wrongly.
+FORMAT = 1
+
+
+class Card(Frozen):
+    """What `package.json` holds."""
+
+    format: int
+    market: str
+    features: tuple[str, ...]
+    feature_dtype: str
+    scales: tuple[str, ...]
+    calibration: Calibration
+    body_size: BodySize
+    recommendation: Recommendation
+    training: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Package:
+    """A model ready to predict."""
+
+    card: Card
+    booster: xgb.Booster
+
+    def predict(self, requests: Requests) -> Probabilities:
+        """P(small), P(fit), P(large) of every candidate size, (m, 3)."""
+        rows = assemble(requests, self.card.body_size.position(requests.values))
+        return probabilities(margins(self.booster, rows), self.card.calibration)
+
+
+def new_card(
+    market: str,
+    calibration: Calibration,
+    body_size: BodySize,
+    recommendation: Recommendation,
+    training: dict[str, Any],
+) -> Card:
+    """The card of a model fitted by this code."""
+    return Card(
+        format=FORMAT,
+        market=market,
+        features=FEATURES,
+        feature_dtype="float32",
+        scales=SCALES,
+        calibration=calibration,
+        body_size=body_size,
+        recommendation=recommendation,
+        training=training,
+    )
+
+
+def save(package: Package, folder: Path) -> None:
+    """Write both files into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    package.booster.save_model(folder / BOOSTER_FILE)
+    text = json.dumps(package.card.model_dump(mode="json"), indent=1, sort_keys=True)
+    (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over both files, each with its length; what a replica checks before it parses anything."""
+    digest = hashlib.sha256()
+    for name in (BOOSTER_FILE, CARD_FILE):
+        try:
+            content = (folder / name).read_bytes()
+        except FileNotFoundError:
+            raise DataError(f"{folder} is not a model package: {name} is absent") from None
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
+
+
+def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
+    """Read a package, checking its fingerprint first when one is given.
+
+    Raises:
+        DataError: a file is absent or altered, or this code cannot serve what the package needs.
+    """
+    if sha256 is not None and (found := fingerprint(folder)) != sha256:
+        raise DataError(f"{folder} is not the registered package: its SHA-256 is {found}, expected {sha256}")
+    try:
+        card = Card.model_validate_json((folder / CARD_FILE).read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{folder} is not a model package: {CARD_FILE} is absent") from None
+    except ValidationError as error:
+        raise DataError(f"{folder / CARD_FILE} is not a package card: {error}") from error
+    if (card.format, card.features, card.scales) != (FORMAT, FEATURES, SCALES):
+        raise DataError(
+            f"{folder} was made for other features (format {card.format}); train the market again with this code"
+        )
+    booster = xgb.Booster({"nthread": threads})
+    try:
+        booster.load_model(folder / BOOSTER_FILE)
+    except xgb.core.XGBoostError as error:
+        raise DataError(f"{folder / BOOSTER_FILE} is not a booster: {error}") from error
+    return Package(card, booster)

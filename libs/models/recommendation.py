@@ -1,0 +1,71 @@
+"""From probabilities per size to an answer: the best size, a second best, or an abstention with its reason."""
+
+from collections.abc import Sequence
+
+from libs.base.market import Recommendation as Policy
+from libs.features.lookup import Snapshot
+from libs.models.contract import Recommendation, SecondBest, SizeProbability
+from libs.models.explanation import Explainer
+from libs.models.ordinal import FIT, LARGE, SMALL, Probabilities
+from libs.models.package import Package
+
+# Digits of a probability in an answer: more would be noise.
+_DIGITS = 4
+
+
+def recommend(package: Package, snapshot: Snapshot, article_ids: Sequence[str]) -> list[Recommendation]:
+    """Answer every question of a snapshot in one vectorised pass.
+
+    Shape: `article_ids` is over all n questions, the answers too; questions whose article is not online are answered
+    as `unknown_article`.
+    """
+    answers = [unknown_article(article) for article in article_ids]
+    if not snapshot.known:
+        return answers
+    predicted = package.predict(snapshot.requests)
+    explainer = Explainer.of(snapshot, package.card.body_size.position(snapshot.requests.values))
+    offsets = snapshot.requests.offsets
+    for question, index in enumerate(snapshot.known):
+        rows = predicted[offsets[question] : offsets[question + 1]]
+        answers[index] = _answer(article_ids[index], snapshot, question, rows, explainer, package.card.recommendation)
+    return answers
+
+
+def unknown_article(article_id: str) -> Recommendation:
+    """The answer for an article that has no online features."""
+    return Recommendation(article_id, None, None, None, True, "unknown_article", None, [], [])
+
+
+def _answer(
+    article_id: str, snapshot: Snapshot, question: int, rows: Probabilities, explainer: Explainer, policy: Policy
+) -> Recommendation:
+    labels = snapshot.sizes[question]
+    ranked = sorted(range(len(labels)), key=lambda index: -rows[index, FIT])
+    best, confidence = ranked[0], float(rows[ranked[0], FIT])
+    abstained = confidence < policy.min_confidence
+    return Recommendation(
+        article_id=article_id,
+        size=None if abstained else labels[best],
+        confidence=round(confidence, _DIGITS),
+        second_best=None if abstained else _second_best(labels, rows, ranked, policy),
+        abstained=abstained,
+        abstention_reason="low_confidence" if abstained else None,
+        basis=explainer.basis(question),
+        reasons=explainer.reasons(question),
+        sizes=[
+            SizeProbability(label, *(round(float(row[code]), _DIGITS) for code in (SMALL, FIT, LARGE)))
+            for label, row in zip(labels, rows, strict=True)
+        ],
+    )
+
+
+def _second_best(
+    labels: Sequence[str], rows: Probabilities, ranked: Sequence[int], policy: Policy
+) -> SecondBest | None:
+    """The runner-up, when the customer lies between it and the best: next to it in size, and nearly as likely."""
+    if len(ranked) < 2 or abs(ranked[1] - ranked[0]) != 1:
+        return None
+    best, second = (float(rows[index, FIT]) for index in ranked[:2])
+    if best - second > policy.second_best_within:
+        return None
+    return SecondBest(labels[ranked[1]], round(second, _DIGITS))

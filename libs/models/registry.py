@@ -1,0 +1,163 @@
+"""Model versions in MLflow: one registered model per market of an environment, aliases for their roles.
+
+MLflow's aliases are last-writer-wins. Whoever changes one holds the environment's promotion lock and says what he
+expects to replace.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from libs.base.errors import DataError, TransientError
+from libs.models.contract import ModelRef
+
+Role = Literal["champion", "challenger"]
+
+_FOLDER = "package"
+_PATH_TAG, _HASH_TAG = "fitwave.path", "fitwave.sha256"
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version."""
+
+    market: str
+    number: str
+    run_id: str
+    tags: Mapping[str, str]
+
+    @property
+    def ref(self) -> ModelRef:
+        """Where its package is, for a replica."""
+        return ModelRef(self.number, self.tags[_PATH_TAG], self.tags[_HASH_TAG])
+
+
+class Registry:
+    """One environment's registered models."""
+
+    def __init__(self, environment: str, mlflow_uri: str, artifacts: Path) -> None:
+        self._environment = environment
+        self._artifacts = artifacts
+        self._uri = mlflow_uri
+        with self._reachable():
+            self._client = MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
+
+    def model_name(self, market: str) -> str:
+        """The market's registered model."""
+        return f"fitwave-{self._environment}-{market}"
+
+    def register(
+        self, market: str, package: Path, sha256: str, metrics: Mapping[str, float], tags: Mapping[str, str]
+    ) -> Version:
+        """Log a package with its metrics and register it as the market's next version."""
+        with self._reachable():
+            run = self._client.create_run(self._experiment(market), run_name=f"{market}-{tags.get('as_of', '')}")
+            run_id = run.info.run_id
+            for name, value in metrics.items():
+                self._client.log_metric(run_id, name, value)
+            self._client.log_artifacts(run_id, str(package), _FOLDER)
+            path = self._client.download_artifacts(run_id, _FOLDER)
+            self._client.set_terminated(run_id)
+            version = self._client.create_model_version(
+                self._ensure_model(market),
+                source=f"{run.info.artifact_uri}/{_FOLDER}",
+                run_id=run_id,
+                tags={**tags, _PATH_TAG: path, _HASH_TAG: sha256},
+            )
+        return self._version(market, version)
+
+    def holder(self, market: str, role: Role) -> Version | None:
+        """The version that has this role now, if any."""
+        with self._reachable():
+            try:
+                found = self._client.get_model_version_by_alias(self.model_name(market), role)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+        return self._version(market, found)
+
+    def assign(self, market: str, role: Role, version: str, expected: str | None) -> None:
+        """Give the role to a version, if it is still held by `expected` (None: by nobody).
+
+        Raises:
+            DataError: another version has the role by now.
+        """
+        holder = self.holder(market, role)
+        found = holder.number if holder else None
+        if found == version:
+            return
+        if found != expected:
+            raise DataError(
+                f"the {role} of market {market!r} is version {found}, not {expected} as expected: "
+                f"somebody else changed it. Look at `fitwave shadow status` and decide again."
+            )
+        with self._reachable():
+            self._client.set_registered_model_alias(self.model_name(market), role, version)
+
+    def release(self, market: str, role: Role) -> None:
+        """Take the role away from whoever has it."""
+        if self.holder(market, role) is not None:
+            with self._reachable():
+                self._client.delete_registered_model_alias(self.model_name(market), role)
+
+    def tag(self, market: str, version: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a version."""
+        with self._reachable():
+            for name, value in tags.items():
+                self._client.set_model_version_tag(self.model_name(market), version, name, value)
+
+    def version(self, market: str, number: str) -> Version:
+        """Raises: DataError: the market has no such version."""
+        with self._reachable():
+            try:
+                return self._version(market, self._client.get_model_version(self.model_name(market), number))
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    raise DataError(
+                        f"market {market!r} has no version {number}; it has "
+                        f"{[one.number for one in self.versions(market)]}"
+                    ) from None
+                raise
+
+    def versions(self, market: str) -> list[Version]:
+        """All versions of a market, oldest first."""
+        with self._reachable():
+            found = self._client.search_model_versions(f"name = '{self.model_name(market)}'")
+        return sorted((self._version(market, one) for one in found), key=lambda one: int(one.number))
+
+    def _version(self, market: str, found: ModelVersion) -> Version:
+        return Version(market, str(found.version), str(found.run_id), dict(found.tags))
+
+    def _experiment(self, market: str) -> str:
+        name = self.model_name(market)
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self._client.create_experiment(name, artifact_location=(self._artifacts / market).as_uri()))
+
+    def _ensure_model(self, market: str) -> str:
+        name = self.model_name(market)
+        try:
+            self._client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            self._client.create_registered_model(name)
+        return name
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """Say plainly when the store is away; what MLflow means by its own errors is decided where they are met."""
+        try:
+            yield
+        except MlflowException as error:
+            if error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
+                raise TransientError(f"the MLflow store does not answer: {error}. Check mlflow_uri.") from error
+            raise

@@ -1,0 +1,227 @@
+"""What Ray Serve should run, as one declarative document made from config and registry, and how it gets there.
+
+The document lists every application of the environment, each time: Serve deletes what it does not list. A champion is
+swapped by changing `user_config` only, which Serve applies inside the living replicas without restarting them; the
+challengers are applications of their own, so that nothing that happens to one reaches the live application.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.base.errors import DataError, TransientError
+from libs.base.market import Replicas
+from libs.models.contract import ModelRef, to_builtins
+
+POOLED = "SizeModel"
+
+# A replica that does not answer its health check for this long is replaced.
+_HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
+_DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 0.5}
+# Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
+_CPUS = 0.2
+_POLL_S = 0.1
+_HTTP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A version in its shadow window."""
+
+    ref: ModelRef
+    window: str
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """Who has which role, by market; a market may have neither."""
+
+    champions: Mapping[str, ModelRef]
+    challengers: Mapping[str, Challenger]
+
+
+def live_application(environment: str) -> str:
+    """The name of the application that answers."""
+    return f"fitwave-{environment}"
+
+
+def challenger_application(environment: str, market: str) -> str:
+    """The name of a market's challenger application. Two underscores: no market or environment name has one."""
+    return f"fitwave-{environment}__challenger__{market}"
+
+
+def size_model_deployment(environment: Environment, market: str) -> str:
+    """The deployment that holds a market's champion: the pooled one, or the market's own."""
+    return f"{POOLED}-{market}" if environment.market(market).serving.dedicated else POOLED
+
+
+def render(environment: Environment, endpoints: Endpoints, state: LiveState) -> dict[str, Any]:
+    """The whole Serve document of an environment."""
+    applications = [_live(environment, endpoints, state)]
+    applications += [_challenger(environment, market, state) for market in sorted(state.challengers)]
+    return {
+        "proxy_location": "HeadOnly",
+        "http_options": {
+            "host": environment.serving.gateway.host,
+            "port": endpoints.gateway_port,
+            "request_timeout_s": environment.serving.gateway.timeout_s + 1.0,
+        },
+        "applications": applications,
+    }
+
+
+def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> dict[str, Any]:
+    serving = environment.serving
+    dedicated = sorted(name for name, market in environment.markets.items() if market.serving.dedicated)
+    pooled = {name: ref for name, ref in state.champions.items() if name not in dedicated}
+    deployments = [
+        _deployment("Gateway", serving.gateway.replicas, _gateway_config(environment, state), ongoing=2048),
+        _deployment("ShadowRouter", serving.shadow_router, _router_config(environment, state), ongoing=64),
+        _deployment("FeatureLookup", serving.feature_lookup, {}, ongoing=16),
+        _deployment(POOLED, serving.pooled_size_model, _models(pooled), ongoing=16),
+    ]
+    for market in dedicated:
+        own = {market: state.champions[market]} if market in state.champions else {}
+        replicas = environment.market(market).serving.size_model
+        deployments.append(_deployment(f"{POOLED}-{market}", replicas, _models(own), ongoing=16))
+    return {
+        "name": live_application(environment.name),
+        "route_prefix": "/",
+        "import_path": "apps.serve.app:build",
+        "args": {
+            "environment": environment.name,
+            "home": str(environment.home),
+            "lake": environment.lake,
+            "redis_url": endpoints.redis_url,
+            "gateway": serving.gateway.model_dump(mode="json"),
+            "dedicated": dedicated,
+        },
+        "deployments": deployments,
+    }
+
+
+def _challenger(environment: Environment, market: str, state: LiveState) -> dict[str, Any]:
+    models = _models({market: state.challengers[market].ref})
+    return {
+        "name": challenger_application(environment.name, market),
+        "route_prefix": None,
+        "import_path": "apps.shadow.challenger:build",
+        "args": {},
+        "deployments": [_deployment(POOLED, environment.market(market).serving.size_model, models, ongoing=16)],
+    }
+
+
+def _deployment(name: str, replicas: Replicas, user_config: dict[str, Any], ongoing: int) -> dict[str, Any]:
+    scale: dict[str, Any] = {"num_replicas": replicas.min}
+    if replicas.max > replicas.min:
+        scale = {
+            "autoscaling_config": {
+                "min_replicas": replicas.min,
+                "max_replicas": replicas.max,
+                "target_ongoing_requests": max(1, ongoing // 2),
+            }
+        }
+    return {
+        "name": name,
+        "max_ongoing_requests": ongoing,
+        "user_config": user_config,
+        "ray_actor_options": {"num_cpus": _CPUS},
+        **scale,
+        **_HEALTH,
+        **_DRAIN,
+    }
+
+
+def _models(refs: Mapping[str, ModelRef]) -> dict[str, Any]:
+    return {"models": {market: to_builtins(ref) for market, ref in sorted(refs.items())}}
+
+
+def _gateway_config(environment: Environment, state: LiveState) -> dict[str, Any]:
+    champions = state.champions
+    return {
+        "markets": {
+            name: {"champion": champions[name].version if name in champions else None}
+            for name in sorted(environment.markets)
+        }
+    }
+
+
+def _router_config(environment: Environment, state: LiveState) -> dict[str, Any]:
+    return {
+        "markets": {
+            name: {
+                "size_model": size_model_deployment(environment, name),
+                "challenger": _mirror(environment, name, state.challengers.get(name)),
+            }
+            for name in sorted(state.champions)
+        }
+    }
+
+
+def _mirror(environment: Environment, market: str, challenger: Challenger | None) -> dict[str, Any] | None:
+    if challenger is None:
+        return None
+    shadow = environment.market(market).shadow
+    return {
+        "application": challenger_application(environment.name, market),
+        "version": challenger.ref.version,
+        "window": challenger.window,
+        "share": shadow.share,
+        "timeout_s": shadow.timeout_s,
+    }
+
+
+def apply(endpoints: Endpoints, document: dict[str, Any], timeout_s: float = 180.0) -> None:
+    """Hand the document to Serve and wait until every replica runs it.
+
+    When this returns, no replica answers with what it had before.
+
+    Raises:
+        DataError: Serve refuses the document, or an application fails to deploy; the message is Serve's.
+        TransientError: Ray's dashboard is away, or the applications are not running in time.
+    """
+    _call(endpoints, "PUT", document)
+    wanted = [application["name"] for application in document["applications"]]
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = _call(endpoints, "GET")["applications"]
+        states = {name: found.get(name, {}).get("status", "ABSENT") for name in wanted}
+        failed = [name for name, status in states.items() if status in ("DEPLOY_FAILED", "UNHEALTHY")]
+        if failed:
+            raise DataError(f"{failed[0]} did not deploy: {found[failed[0]].get('message', '')}")
+        leaving = [name for name in found if name not in wanted]
+        if not leaving and all(status == "RUNNING" for status in states.values()):
+            return
+        if time.monotonic() > deadline:
+            raise TransientError(f"not running after {timeout_s:g} s: {states}. See `fitwave serve status`.")
+        time.sleep(_POLL_S)
+
+
+def status(endpoints: Endpoints) -> dict[str, Any]:
+    """What Serve runs now, in Serve's own words.
+
+    Raises:
+        TransientError: Ray's dashboard is away.
+    """
+    return _call(endpoints, "GET")
+
+
+def _call(endpoints: Endpoints, method: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
+    headers = {}
+    if endpoints.ray_token_path is not None:
+        headers["Authorization"] = f"Bearer {endpoints.ray_token_path.read_text(encoding='utf-8')}"
+    url = f"{endpoints.ray_dashboard_url}/api/serve/applications/"
+    try:
+        answer = requests.request(method, url, json=document, headers=headers, timeout=_HTTP_TIMEOUT_S)
+    except requests.RequestException as error:
+        raise TransientError(f"Ray's dashboard does not answer at {endpoints.ray_dashboard_url}: {error}") from error
+    if answer.status_code >= 500:
+        raise TransientError(f"Ray Serve answered {answer.status_code}: {answer.text[:500]}")
+    if answer.status_code >= 400:
+        raise DataError(f"Ray Serve refused: {answer.status_code} {answer.text[:500]}")
+    return dict(answer.json()) if method == "GET" else {}

@@ -1,0 +1,28 @@
+"""The SizeModel deployment's class: champions of the live application and challengers run the same code."""
+
+from typing import Any
+
+import msgspec
+
+from libs.features.lookup import Snapshot
+from libs.models.contract import ModelRef
+from libs.models.scorer import Scored, Scorer
+
+
+class SizeModel:
+    """Answers batches with the models of its `user_config`; Serve swaps them in the living replica."""
+
+    def __init__(self) -> None:
+        self._scorer = Scorer()
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take the models of `{"models": {market: ModelRef}}`.
+
+        Raises:
+            DataError: a package cannot be loaded; Serve reports it and keeps the old models.
+        """
+        self._scorer.set_models(msgspec.convert(user_config["models"], dict[str, ModelRef]))
+
+    async def score(self, market: str, snapshot: Snapshot, article_ids: list[str]) -> Scored:
+        """Answer one batch of one market's questions."""
+        return self._scorer.score(market, snapshot, article_ids)
