@@ -23,14 +23,17 @@ EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="De
 @app.command
 def run(market: Market = None, all_: All = False, as_of: AsOf = None, environment: EnvironmentName = None) -> int:
     """Run the weekly job here, for one market or all, and wait for it."""
-    from apps.trainer.report import print_weeks
-    from apps.trainer.weekly import WeeklyRun
     from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
     markets = _chosen(settings, market, all_)
+    endpoints = resolve(settings)
+
+    from apps.trainer.report import print_weeks
+    from apps.trainer.weekly import WeeklyRun
+
     console = Console()
-    weekly = WeeklyRun(settings, resolve(settings), parse_time(as_of), console.log)
+    weekly = WeeklyRun(settings, endpoints, parse_time(as_of), console.log)
     weeks = weekly.run(markets)
     print_weeks(console, weeks.values())
     return int(any(week.outcome == "failed" for week in weeks.values()))

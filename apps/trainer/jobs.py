@@ -36,7 +36,6 @@ class TrainerJobs:
     def __init__(self, environment: Environment, endpoints: Endpoints) -> None:
         """Raises: TransientError: Ray's dashboard is away."""
         self._environment = environment
-        endpoints.use_ray_token()
         try:
             self._client = JobSubmissionClient(endpoints.ray_dashboard_url)
         except (ConnectionError, RuntimeError) as error:

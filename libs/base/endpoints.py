@@ -10,6 +10,9 @@ from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
 from libs.base.market import Frozen
 
+# The one switch that makes Ray bind, advertise and look for the loopback address; its name tells of other systems.
+LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+
 
 class Endpoints(Frozen):
     """Every address a part of Fitwave may need. Written by `fitwave up`, read by everything else."""
@@ -21,11 +24,17 @@ class Endpoints(Frozen):
     ray_token_path: Path | None = None
     gateway_port: int
 
-    def use_ray_token(self) -> None:
-        """Make this process, and those it starts, present the cluster's token; without it Ray refuses them."""
+    def prepare_process(self) -> None:
+        """Set what Ray reads from the process environment, for this process and those it starts.
+
+        NOTE: Ray reads the second one when it is imported, so this comes first. Without it Ray takes 127.0.0.1 for the
+        host's outward address, on which a loopback-only cluster does not listen.
+        """
         if self.ray_token_path is not None:
             os.environ["RAY_AUTH_MODE"] = "token"
             os.environ["RAY_AUTH_TOKEN_PATH"] = str(self.ray_token_path)
+        if self.ray_address.startswith("127."):
+            os.environ[LOOPBACK_SWITCH] = "0"
 
 
 def endpoints_file(environment: Environment) -> Path:
@@ -34,7 +43,7 @@ def endpoints_file(environment: Environment) -> Path:
 
 
 def resolve(environment: Environment) -> Endpoints:
-    """The addresses of a running environment.
+    """The addresses of a running environment, and this process made ready to use them: call it before importing Ray.
 
     Raises:
         TransientError: it is not up.
@@ -42,7 +51,7 @@ def resolve(environment: Environment) -> Endpoints:
     """
     path = endpoints_file(environment)
     try:
-        return Endpoints.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        endpoints = Endpoints.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise TransientError(
             f"environment {environment.name!r} is not up: {path} is absent. "
@@ -50,3 +59,5 @@ def resolve(environment: Environment) -> Endpoints:
         ) from None
     except (ValidationError, json.JSONDecodeError) as error:
         raise DataError(f"{path} is damaged: {error}. Run `fitwave down`, then `fitwave up`.") from error
+    endpoints.prepare_process()
+    return endpoints

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import ray.data
 from feast import FeatureStore
+from ray.data import TaskPoolStrategy
 
 from libs.base.errors import DataError
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
@@ -17,7 +18,9 @@ from libs.features.online import OnlineStore
 from libs.features.preprocess import Prepared
 
 # Rows a task writes in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
-_BATCH_ROWS = 2_000
+_BATCH_ROWS = 1_000
+_PART_ROWS = 8_000
+_WRITERS = 2
 
 
 @dataclass(frozen=True)
@@ -63,20 +66,35 @@ def refresh(destination: Destination, prepared: Sequence[Prepared]) -> dict[str,
         TransientError: Redis is away.
     """
     apply_definitions(destination)
-    for kind in ("customers", "articles"):
-        for market in prepared:
-            rows = ray.data.read_parquet(str(getattr(market, f"{kind}_path")))
-            write = partial(_write_batch, destination=destination, prepared=market, kind=kind)
-            rows.map_batches(write, batch_format="pyarrow", batch_size=_BATCH_ROWS).materialize()
+    parts = [part for market in prepared for part in _parts(market)]
+    writes = ray.data.from_items(parts, override_num_blocks=len(parts))
+    # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.
+    writes.map(partial(_write_part, destination=destination), compute=TaskPoolStrategy(_WRITERS)).materialize()
     return {market.market: _coverage(destination, market) for market in prepared}
 
 
-def _write_batch(batch: pa.Table, destination: Destination, prepared: Prepared, kind: str) -> pa.Table:
-    rows = pl.DataFrame(pl.from_arrow(batch))
-    ids = rows[f"{kind.removesuffix('s')}_id"].to_list()
-    view = getattr(views(), kind)
-    _store(destination).write(view, prepared.market, ids, rows, datetime.fromisoformat(prepared.as_of))
-    return pa.table({"written": [len(ids)]})
+def _parts(prepared: Prepared) -> list[dict[str, Any]]:
+    """The slices of a market's two tables that one task writes each."""
+    tables = (
+        ("customers", prepared.customers_path, prepared.customers),
+        ("articles", prepared.articles_path, prepared.articles),
+    )
+    return [
+        {"market": prepared.market, "kind": kind, "path": path, "start": start, "as_of": prepared.as_of}
+        for kind, path, rows in tables
+        for start in range(0, rows, _PART_ROWS)
+    ]
+
+
+def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any]:
+    rows = pl.scan_parquet(part["path"]).slice(part["start"], _PART_ROWS).collect()
+    view = getattr(views(), part["kind"])
+    as_of = datetime.fromisoformat(part["as_of"])
+    store = _store(destination)
+    for batch in rows.iter_slices(_BATCH_ROWS):
+        ids = batch[f"{part['kind'].removesuffix('s')}_id"].to_list()
+        store.write(view, part["market"], ids, batch, as_of)
+    return {"written": len(rows)}
 
 
 @lru_cache(maxsize=4)

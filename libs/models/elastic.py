@@ -81,7 +81,7 @@ def _start_tracker(num_workers: int) -> tuple[Any, dict[str, Any]]:
     NOTE: xgboost-ray 0.1.19 calls the tracker as xgboost had it before 2.1. This stands in for that one function;
     the signature and what is returned are xgboost-ray's.
     """
-    tracker = RabitTracker(n_workers=num_workers, host_ip=ray.util.get_node_ip_address(), sortby="task")
+    tracker = RabitTracker(n_workers=num_workers, host_ip=str(ray.util.get_node_ip_address()), sortby="task")
     tracker.start()
     waiting = Thread(target=tracker.wait_for, daemon=True)
     waiting.start()

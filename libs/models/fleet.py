@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import ray.train
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
-from ray.train.data_parallel_trainer import DataParallelTrainer
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from libs.base.errors import FitwaveError, InvariantError

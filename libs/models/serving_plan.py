@@ -24,8 +24,10 @@ POOLED = "SizeModel"
 _HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
 _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 0.5}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
-_CPUS = 0.2
+_CPUS = 0.1
 _POLL_S = 0.1
+# A failed deployment's message is a stack of tracebacks; the cause stands at its end.
+_MESSAGE_END = 600
 _HTTP_TIMEOUT_S = 10.0
 
 
@@ -82,7 +84,7 @@ def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> d
     deployments = [
         _deployment("Gateway", serving.gateway.replicas, _gateway_config(environment, state), ongoing=2048),
         _deployment("ShadowRouter", serving.shadow_router, _router_config(environment, state), ongoing=64),
-        _deployment("FeatureLookup", serving.feature_lookup, {}, ongoing=16),
+        _deployment("FeatureLookup", serving.feature_lookup, None, ongoing=16),
         _deployment(POOLED, serving.pooled_size_model, _models(pooled), ongoing=16),
     ]
     for market in dedicated:
@@ -116,7 +118,7 @@ def _challenger(environment: Environment, market: str, state: LiveState) -> dict
     }
 
 
-def _deployment(name: str, replicas: Replicas, user_config: dict[str, Any], ongoing: int) -> dict[str, Any]:
+def _deployment(name: str, replicas: Replicas, user_config: dict[str, Any] | None, ongoing: int) -> dict[str, Any]:
     scale: dict[str, Any] = {"num_replicas": replicas.min}
     if replicas.max > replicas.min:
         scale = {
@@ -193,13 +195,20 @@ def apply(endpoints: Endpoints, document: dict[str, Any], timeout_s: float = 180
         states = {name: found.get(name, {}).get("status", "ABSENT") for name in wanted}
         failed = [name for name, status in states.items() if status in ("DEPLOY_FAILED", "UNHEALTHY")]
         if failed:
-            raise DataError(f"{failed[0]} did not deploy: {found[failed[0]].get('message', '')}")
+            raise DataError(f"{failed[0]} did not deploy. Serve says: {_reason(found[failed[0]])}")
         leaving = [name for name in found if name not in wanted]
         if not leaving and all(status == "RUNNING" for status in states.values()):
             return
         if time.monotonic() > deadline:
             raise TransientError(f"not running after {timeout_s:g} s: {states}. See `fitwave serve status`.")
         time.sleep(_POLL_S)
+
+
+def _reason(application: dict[str, Any]) -> str:
+    """The ends of what Serve says about a failed application and its deployments."""
+    messages = [application.get("message", "")]
+    messages += [one.get("message", "") for one in application.get("deployments", {}).values()]
+    return " ... ".join(message.strip()[-_MESSAGE_END:] for message in messages if message)
 
 
 def status(endpoints: Endpoints) -> dict[str, Any]:
