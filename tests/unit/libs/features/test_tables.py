@@ -1,0 +1,138 @@
+"""Feature tables: point-in-time, the same offline and online, and complete."""
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from libs.base.market import Market
+from libs.features.assembly import assemble
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_STATISTICS
+from libs.features.frames import requests_from_training
+from libs.features.lookup import snapshot
+from libs.features.online import OnlineRow
+from libs.features.sizes import SCALES
+from libs.features.tables import HOLDOUT, MarketFeatures, article_sizes, build_tables, windows
+from tests.small_market import AS_OF, SmallMarket, small_market
+
+MARKET = Market(name="de", label_maturity_days=28)
+
+
+@pytest.fixture(scope="module")
+def data() -> SmallMarket:
+    return small_market()
+
+
+@pytest.fixture(scope="module")
+def tables(data: SmallMarket) -> MarketFeatures:
+    return build(data, AS_OF)
+
+
+def build(data: SmallMarket, as_of: object, lines: pl.DataFrame | None = None) -> MarketFeatures:
+    chosen = data.lines if lines is None else lines
+    return build_tables(MARKET, chosen, data.returns, data.customers, data.articles, as_of)  # type: ignore[arg-type]
+
+
+def slow_customer_statistics(data: SmallMarket, line: dict[str, object]) -> dict[str, float]:
+    """The obvious reference: look at every other line of the customer, one by one."""
+    at = line["ordered_at"]
+    returns = {row["line_id"]: row for row in data.returns.iter_rows(named=True)}
+    found = dict.fromkeys(CUSTOMER_STATISTICS, 0.0)
+    for other in data.lines.filter(pl.col("customer_id") == line["customer_id"]).iter_rows(named=True):
+        if other["ordered_at"] + timedelta(days=28) >= at:
+            continue
+        returned = returns.get(other["line_id"])
+        if returned is not None and returned["returned_at"] < at:
+            outcome = {"too_small": "small", "too_large": "large"}.get(returned["reason"])
+        elif returned is not None and returned["returned_at"] <= other["ordered_at"] + timedelta(days=28):
+            raise AssertionError("returned before maturity is returned before `at`")
+        else:
+            outcome = "kept"
+        if outcome is not None:
+            found[f"{outcome}_n"] += 1
+            found[f"{outcome}_sum"] += other["position"]
+        if outcome == "kept":
+            found["kept_sum_of_squares"] += other["position"] ** 2
+    return found
+
+
+def test_customer_history_equals_a_slow_obvious_count(data: SmallMarket, tables: MarketFeatures) -> None:
+    rows = tables.training.sample(200, seed=1)
+    for row in rows.iter_rows(named=True):
+        expected = slow_customer_statistics(data, row)
+        assert {name: row[name] for name in CUSTOMER_STATISTICS} == expected
+
+
+def test_nothing_known_after_an_order_changes_its_row(data: SmallMarket, tables: MarketFeatures) -> None:
+    """Cut the lake off after some order: every earlier row stays as it was."""
+    cut = AS_OF - timedelta(days=60)
+    earlier = build(data, AS_OF, data.lines.filter(pl.col("ordered_at") < cut))
+    names = ["line_id", *CUSTOMER_STATISTICS, *ARTICLE_STATISTICS]
+    before = tables.training.filter(pl.col("ordered_at") < cut).select(names).sort("line_id")
+    assert before.equals(earlier.training.select(names).sort("line_id"))
+    assert len(before) > 1000
+
+
+def test_online_features_assemble_to_the_same_bits_as_the_training_row(
+    data: SmallMarket, tables: MarketFeatures
+) -> None:
+    """What the live request would have seen at the moment of an order is what training sees of it."""
+    for row in tables.training.filter(pl.col("split") == HOLDOUT).sample(5, seed=2).iter_rows(named=True):
+        online = build(data, row["ordered_at"])
+        customer = online.customers.row(by_predicate=pl.col("customer_id") == row["customer_id"], named=True)
+        article = online.articles.row(by_predicate=pl.col("article_id") == row["article_id"], named=True)
+        live = snapshot([0], [(OnlineRow(customer, row["ordered_at"]), OnlineRow(article, row["ordered_at"]))])
+        offline = requests_from_training(tables.training.filter(pl.col("line_id") == row["line_id"]))
+        body = np.array([np.nan])
+        assert assemble(live.requests, body).tobytes() == assemble(offline, body).tobytes()
+
+
+def test_the_holdout_is_asked_about_every_size_and_the_rest_about_the_bought_one(tables: MarketFeatures) -> None:
+    counts = tables.training.select("split", n=pl.col("sizes").list.len())
+    assert set(counts.filter(pl.col("split") == HOLDOUT)["n"]) == {7}
+    assert set(counts.filter(pl.col("split") != HOLDOUT)["n"]) == {1}
+
+
+def test_the_bought_index_points_at_the_bought_size(data: SmallMarket, tables: MarketFeatures) -> None:
+    sizes = dict(data.lines.select("line_id", "size").iter_rows())
+    for line, bought, labels in tables.training.select("line_id", "bought", "sizes").iter_rows():
+        assert labels[bought] == sizes[line]
+
+
+def test_splits_follow_each_other_in_time_and_end_where_labels_mature(tables: MarketFeatures) -> None:
+    span = windows(MARKET, AS_OF)
+    by_split = tables.training.group_by("split").agg(
+        first=pl.col("ordered_at").min(), last=pl.col("ordered_at").max()
+    )
+    times = {row["split"]: row for row in by_split.iter_rows(named=True)}
+    assert times["train"]["last"] < span.calibration_from <= times["calibration"]["first"]
+    assert times["calibration"]["last"] < span.holdout_from <= times["holdout"]["first"]
+    assert times["holdout"]["last"] < span.mature_until
+
+
+def test_every_registered_customer_is_online_also_one_without_history(data: SmallMarket) -> None:
+    only_a_few = build(data, AS_OF, data.lines.head(50))
+    assert only_a_few.customers["customer_id"].sort().equals(data.customers["customer_id"].sort())
+    assert set(only_a_few.customers["kept_n"].list.len()) == {len(SCALES)}
+
+
+def test_article_size_counts_are_monotone_in_the_size(tables: MarketFeatures) -> None:
+    for small, large in tables.articles.select("small_at_or_above", "large_at_or_below").iter_rows():
+        assert all(a >= b for a, b in zip(small, small[1:], strict=False))
+        assert all(a <= b for a, b in zip(large, large[1:], strict=False))
+
+
+def test_articles_that_are_offline_or_not_launched_are_not_online(data: SmallMarket) -> None:
+    articles = data.articles.with_columns(
+        online=pl.col("article_id") != "a0",
+        launched_at=pl.when(pl.col("article_id") == "a1").then(AS_OF).otherwise(pl.col("launched_at")),
+    )
+    found = build_tables(MARKET, data.lines, data.returns, data.customers, articles, AS_OF).articles
+    assert {"a0", "a1"}.isdisjoint(found["article_id"])
+    assert len(found) == len(articles) - 2
+
+
+def test_two_labels_at_one_position_are_one_size() -> None:
+    articles = small_market(lines=10).articles.head(1).with_columns(sizes=pl.lit(["38", "38,0", "40"]))
+    assert article_sizes(articles)["size"].to_list() == ["38", "40"]
