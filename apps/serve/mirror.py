@@ -1,6 +1,7 @@
 """The mirrored call: it never delays, fails or cancels the customer's, and every end it can have is a row."""
 
 import asyncio
+import contextvars
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -69,9 +70,10 @@ class Mirror:
         if len(self._tasks) >= _MAX_IN_FLIGHT:
             self._record(target, pairs, champion, None, SHED)
             return
-        # The task is its own: a client that goes away cancels the customer's call, not this one. The set keeps it
-        # alive, since the event loop holds tasks weakly.
-        task = asyncio.create_task(self._call(target, pairs, snapshot, champion))
+        # An empty context: Serve cancels the calls made in a request's context when its client goes away, and this
+        # one is not the client's. The set keeps the task alive, since the event loop holds tasks weakly.
+        call = self._call(target, pairs, snapshot, champion)
+        task = asyncio.create_task(call, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -77,7 +77,8 @@ class OnlineStore:
 
 
 def _row(as_of: datetime | None, values: dict[str, Value] | None) -> OnlineRow | None:
-    if as_of is None or values is None:
+    # Feast answers for a key that was never written with the epoch and empty values, not with nothing.
+    if as_of is None or values is None or as_of.timestamp() == 0:
         return None
     return OnlineRow({name: feast_value_type_to_python_type(value) for name, value in values.items()}, as_of)
 

@@ -1,7 +1,6 @@
-"""What the tests of the HTTP edge share: a router at the boundary, known keys, and a client without a network."""
+"""What the tests of the HTTP edge share: a gateway with known keys, and a client without a network."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -12,65 +11,8 @@ from starlette.types import Receive, Scope, Send
 from apps.serve.api_keys import SCOPES, KeyRing, mint
 from apps.serve.gateway import Gateway
 from apps.serve.key_watch import KeyWatch
-from libs.models.contract import Basis, Recommendation, SizeAnswer, SizeQuery
-
-Recommend = Callable[[list[SizeQuery]], Awaitable[list[SizeAnswer]]]
-
-
-class Call:
-    """What a deployment handle's call returns: something to await or to cancel."""
-
-    def __init__(self, task: asyncio.Task[list[SizeAnswer]]) -> None:
-        self._task = task
-        self.cancelled = False
-
-    def __await__(self) -> Generator[Any, None, list[SizeAnswer]]:
-        return asyncio.shield(self._task).__await__()
-
-    def cancel(self) -> None:
-        self.cancelled = True
-        self._task.cancel()
-
-
-class Router:
-    """Stands where the shadow router's handle is; answers with a function, and keeps what it was asked."""
-
-    def __init__(self, recommend: Recommend) -> None:
-        self._recommend = recommend
-        self.batches: list[list[SizeQuery]] = []
-        self.calls: list[Call] = []
-
-    @property
-    def recommend(self) -> "Router":
-        return self
-
-    def remote(self, queries: list[SizeQuery]) -> Call:
-        async def answer() -> list[SizeAnswer]:
-            return await self._recommend(queries)
-
-        self.batches.append(queries)
-        self.calls.append(Call(asyncio.create_task(answer())))
-        return self.calls[-1]
-
-
-def recommendation(article_id: str, reason: Any = None) -> Recommendation:
-    """Size 38 with confidence 0.8, or an abstention for this reason."""
-    abstained = reason is not None
-    size, confidence = (None, None) if abstained else ("38", 0.8)
-    basis = None if abstained else Basis("history", "article")
-    return Recommendation(article_id, size, confidence, None, abstained, reason, basis, [], [])
-
-
-async def size_38(queries: list[SizeQuery]) -> list[SizeAnswer]:
-    """Size 38 for every article, except that articles named `unknown...` are."""
-    return [
-        SizeAnswer(
-            query.request_id,
-            "3",
-            [recommendation(a, "unknown_article" if a.startswith("unknown") else None) for a in query.article_ids],
-        )
-        for query in queries
-    ]
+from libs.base.errors import TransientError
+from tests.unit.apps.serve.router import Recommend, Router, size_38
 
 
 class Edge:
@@ -84,11 +26,14 @@ class Edge:
         self.router = Router(recommend)
         self.keys = KeyWatch(self._read_keys)
         self.gateway = Gateway(self.router, "test", settings, "redis://127.0.0.1:1", self.keys)  # type: ignore[arg-type]  # Router is the handle's boundary
-        self.gateway.reconfigure({"markets": {"de": {"champion": "3"}, "us": {"champion": None}, "fr": {"champion": "7"}}})
+        self.gateway.reconfigure(
+            {"markets": {"de": {"champion": "3"}, "us": {"champion": None}, "fr": {"champion": "7"}}}
+        )
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self._serve), base_url="http://fitwave")
 
     async def _read_keys(self) -> KeyRing:
-        assert self.ring is not None
+        if self.ring is None:
+            raise TransientError("the store is away")
         return self.ring
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,6 +58,12 @@ MakeEdge = Callable[..., Edge]
 def anyio_backend() -> str:
     """Ray Serve runs deployments on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 s into a minute for ever, so that no test of a rate falls on two minutes."""
+    monkeypatch.setattr("time.time", lambda: 1_000_000_040.0)
 
 
 @pytest.fixture

@@ -34,7 +34,11 @@ RULES = Market.model_validate(
 
 
 def broken(rules: tuple[Rule, ...], **changes: object) -> int:
-    schema = {"division": pl.String, "registered_at": pl.Datetime("us", "UTC"), "position": pl.Float64}
+    schema: dict[str, type[pl.DataType] | pl.DataType] = {
+        "division": pl.String,
+        "registered_at": pl.Datetime("us", "UTC"),
+        "position": pl.Float64,
+    }
     line = pl.DataFrame([GOOD | changes], schema_overrides=schema)
     return int(line.select(broken_rule(rules, AS_OF)).item())
 

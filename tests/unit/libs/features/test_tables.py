@@ -1,6 +1,7 @@
 """Feature tables: point-in-time, the same offline and online, and complete."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -102,9 +103,7 @@ def test_the_bought_index_points_at_the_bought_size(data: SmallMarket, tables: M
 
 def test_splits_follow_each_other_in_time_and_end_where_labels_mature(tables: MarketFeatures) -> None:
     span = windows(MARKET, AS_OF)
-    by_split = tables.training.group_by("split").agg(
-        first=pl.col("ordered_at").min(), last=pl.col("ordered_at").max()
-    )
+    by_split = tables.training.group_by("split").agg(first=pl.col("ordered_at").min(), last=pl.col("ordered_at").max())
     times = {row["split"]: row for row in by_split.iter_rows(named=True)}
     assert times["train"]["last"] < span.calibration_from <= times["calibration"]["first"]
     assert times["calibration"]["last"] < span.holdout_from <= times["holdout"]["first"]
@@ -119,8 +118,8 @@ def test_every_registered_customer_is_online_also_one_without_history(data: Smal
 
 def test_article_size_counts_are_monotone_in_the_size(tables: MarketFeatures) -> None:
     for small, large in tables.articles.select("small_at_or_above", "large_at_or_below").iter_rows():
-        assert all(a >= b for a, b in zip(small, small[1:], strict=False))
-        assert all(a <= b for a, b in zip(large, large[1:], strict=False))
+        assert all(a >= b for a, b in pairwise(small))
+        assert all(a <= b for a, b in pairwise(large))
 
 
 def test_articles_that_are_offline_or_not_launched_are_not_online(data: SmallMarket) -> None:

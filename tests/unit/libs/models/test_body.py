@@ -6,7 +6,9 @@ import numpy.typing as npt
 from libs.models.body import fit_body_size
 
 
-def bodies(height: list[float], weight: list[float], year: list[float], scale: float = 0.0) -> dict[str, npt.NDArray[np.float64]]:
+def bodies(
+    height: list[float], weight: list[float], year: list[float], scale: float = 0.0
+) -> dict[str, npt.NDArray[np.float64]]:
     columns = {"height_cm": height, "weight_kg": weight, "birth_year": year, "scale": [scale] * len(height)}
     return {name: np.array(column, dtype=np.float64) for name, column in columns.items()}
 

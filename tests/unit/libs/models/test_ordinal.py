@@ -73,5 +73,3 @@ def test_training_without_one_of_the_outcomes_is_refused_with_the_counts() -> No
 def test_log_loss_is_of_what_happened() -> None:
     predicted = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
     assert log_losses(predicted, np.array([FIT, FIT], dtype=np.int8)).tolist() == pytest.approx([np.log(2), 0])
-
-

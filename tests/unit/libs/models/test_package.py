@@ -26,9 +26,7 @@ def test_a_saved_package_predicts_the_same_bits(fitted: Fitted, folder: Path) ->
 
 def test_an_answer_does_not_depend_on_who_else_is_in_the_batch(fitted: Fitted) -> None:
     together = fitted.package.predict(requests_from_training(fitted.holdout))
-    alone = [
-        fitted.package.predict(requests_from_training(fitted.holdout.slice(index, 1))) for index in range(20)
-    ]
+    alone = [fitted.package.predict(requests_from_training(fitted.holdout.slice(index, 1))) for index in range(20)]
     assert np.concatenate(alone).tobytes() == together[: sum(map(len, alone))].tobytes()
 
 

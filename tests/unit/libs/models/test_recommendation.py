@@ -123,9 +123,7 @@ def test_what_a_customer_kept_is_counted_right(fitted: Fitted, customer: OnlineR
     )
 
 
-def test_a_snapshot_can_be_narrowed_to_some_questions(
-    fitted: Fitted, customer: OnlineRow, article: OnlineRow
-) -> None:
+def test_a_snapshot_can_be_narrowed_to_some_questions(fitted: Fitted, customer: OnlineRow, article: OnlineRow) -> None:
     whole = snapshot([0, 2], [(customer, article), (None, article)])
     answers = recommend(fitted.package, whole, ["x", "gone", "y"])
     part = recommend(fitted.package, whole.select([2, 1]), ["y", "gone"])

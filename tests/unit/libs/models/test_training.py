@@ -12,9 +12,7 @@ from libs.models.training import Fitted, fit_market
 from tests.unit.libs.models.conftest import MARKET
 
 
-def test_labels_of_the_holdout_do_not_influence_the_model(
-    fitted: Fitted, training_path: Path, tmp_path: Path
-) -> None:
+def test_labels_of_the_holdout_do_not_influence_the_model(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
     rows = pl.read_parquet(training_path)
     upset = rows.with_columns(
         outcome=pl.when(pl.col("split") == "holdout").then(pl.lit("large")).otherwise(pl.col("outcome"))

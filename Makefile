@@ -1,0 +1,59 @@
+# Everything Fitwave is built, run and checked with. `make` alone lists the targets.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# The set-up is done again when what it was made from has changed; the stamp is written last, so that one that was
+# interrupted is started over.
+STAMP := $(VENV)/.set-up
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit integration lint types format lock pants clean
+MAKEFLAGS += --no-print-directory
+
+help: ## List the targets.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## Make .venv with everything in it, and the fitwave command.
+
+$(STAMP): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH: install Python 3.11, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11: say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up $(VENV), about two minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: setup ## Run the weekly loop, end to end; DATA=path/to/renttherunway.json.gz runs it on that file.
+	@$(BIN)/python -m infra.demo $(if $(DATA),--data "$(DATA)")
+
+test: lint types ## Check style and types, and run all tests.
+	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q tests/integration tests/e2e
+
+unit: setup ## Run the unit tests: no Ray, no Redis, under a minute.
+	@$(BIN)/python -m pytest -q tests/unit
+
+integration: setup ## Run the integration and end-to-end tests: real Redis, MLflow, Ray and HTTP.
+	@$(BIN)/python -m pytest -q tests/integration tests/e2e
+
+lint: setup ## Check style, formatting, and which layer imports which.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache --no-logo
+
+types: setup ## Check types, strictly.
+	@$(BIN)/mypy
+
+format: setup ## Put style and formatting right.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: setup ## Make requirements.txt from requirements.in again.
+	@$(BIN)/uv pip compile requirements.in --override requirements-overrides.in --generate-hashes \
+		--no-emit-index-url --no-header --python-version 3.11 --quiet -o requirements.txt
+	@sed -i '1i # Made by `make lock` from requirements.in: every package with the hashes of its files.' requirements.txt
+
+clean: ## Remove the environment, all state and all caches.
+	@rm -rf $(VENV) .pants-venv .pants.d var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis fitwave.egg-info

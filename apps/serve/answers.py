@@ -1,0 +1,80 @@
+"""The gateway's public answers: what a router's answer becomes for the one who asked."""
+
+import msgspec
+from starlette.responses import Response
+
+from apps.serve.problems import Kind, Problem
+from libs.base.errors import InvariantError
+from libs.models.contract import Recommendation, SizeAnswer, SizeQuery
+
+MODEL_VERSION_HEADER = "X-Model-Version"
+
+# As many unknown articles as help to find the mistake.
+_NAMED_ARTICLES = 5
+_ENCODER = msgspec.json.Encoder()
+
+
+class Recommendations(msgspec.Struct, frozen=True):
+    """The answers for one customer, one for each article asked about, in the order asked."""
+
+    request_id: str
+    market: str
+    customer_id: str
+    model_version: str
+    recommendations: list[Recommendation]
+
+
+class MarketState(msgspec.Struct, frozen=True):
+    """A market, and the model version that answers for it; ready: there is one."""
+
+    name: str
+    champion: str | None
+    ready: bool
+
+
+class Markets(msgspec.Struct, frozen=True):
+    """The markets that the API key is for."""
+
+    markets: list[MarketState]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What a probe is told."""
+
+    status: str
+
+
+def json_response(value: msgspec.Struct) -> Response:
+    """A 200 with this value."""
+    return Response(_ENCODER.encode(value), media_type="application/json")
+
+
+def recommendations_response(query: SizeQuery, answer: SizeAnswer) -> Response:
+    """The answer to one query as a response.
+
+    Raises:
+        Problem: 503 the query failed, 404 none of its articles is known. Some unknown ones are marked in the answer.
+        InvariantError: the router did not answer for each article.
+    """
+    if answer.error is not None:
+        # The router logs the reason; addresses and names of what runs inside are not the caller's.
+        raise Problem(Kind.UNAVAILABLE, f"Market {query.market!r} could not answer this time. Try again in a moment.")
+    if len(answer.recommendations) != len(query.article_ids):
+        raise InvariantError(f"{len(answer.recommendations)} answers to {len(query.article_ids)} articles")
+    headers = {MODEL_VERSION_HEADER: answer.model_version}
+    if all(found.abstention_reason == "unknown_article" for found in answer.recommendations):
+        raise Problem(Kind.UNKNOWN_ARTICLES, _unknown_articles(query), headers)
+    body = Recommendations(
+        query.request_id, query.market, query.customer_id, answer.model_version, answer.recommendations
+    )
+    return Response(_ENCODER.encode(body), headers=headers, media_type="application/json")
+
+
+def _unknown_articles(query: SizeQuery) -> str:
+    articles = list(dict.fromkeys(query.article_ids))
+    named = ", ".join(repr(article) for article in articles[:_NAMED_ARTICLES])
+    more = f" and {len(articles) - _NAMED_ARTICLES} more" if len(articles) > _NAMED_ARTICLES else ""
+    return (
+        f"Market {query.market!r} does not know {named}{more}. "
+        f"Check the ids; new articles are known after the next refresh of features."
+    )

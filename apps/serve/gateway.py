@@ -1,0 +1,221 @@
+"""The Gateway deployment: the one HTTP entry of all markets.
+
+It reads a request, asks who sends it, and puts its question into a batch. Plain requests and msgspec on purpose: a
+framework's validation per request cost more than the prediction.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ray.serve.handle import DeploymentHandle
+from starlette.requests import Request
+from starlette.responses import Response
+
+from apps.serve import request_body
+from apps.serve.access import Access
+from apps.serve.answers import Health, Markets, MarketState, json_response, recommendations_response
+from apps.serve.api_keys import ApiKey
+from apps.serve.coalescing import Coalescer, Overloaded
+from apps.serve.docs_page import DocsPage
+from apps.serve.documentation import openapi
+from apps.serve.downstream import Downstream
+from apps.serve.key_watch import KeyReader, KeyWatch
+from apps.serve.measurements import MEDIA_TYPE, UNKNOWN, Measurements
+from apps.serve.problems import Kind, Problem
+from libs.base.environment import Gateway as GatewaySettings
+from libs.base.errors import TransientError
+from libs.models.contract import SizeAnswer, SizeQuery
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID_HEADER = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# A champion comes with a promotion, not within seconds.
+_NO_CHAMPION_RETRY_S = 60
+
+
+@dataclass(frozen=True)
+class _Route:
+    """What answers a path, to which method; `market` if the path is about one."""
+
+    method: str
+    answer: Callable[[Request, str], Awaitable[Response]]
+    market: str | None = None
+
+
+class Gateway:
+    """Answers HTTP requests; Serve calls it, and so can anything that has a starlette request."""
+
+    def __init__(
+        self,
+        shadow_router: DeploymentHandle[Any],
+        environment_name: str,
+        settings: dict[str, Any],
+        redis_url: str,
+        keys: KeyWatch | None = None,
+    ) -> None:
+        """`settings` are those of `libs.base.environment.Gateway`; `keys` are by default the environment's in Redis."""
+        self._settings = GatewaySettings.model_validate(settings)
+        self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
+        self._access = Access(self._settings.requests_per_minute)
+        self._measurements = Measurements(secrets.token_hex(4))
+        self._downstream = Downstream(shadow_router)
+        self._coalescer = Coalescer(
+            self._dispatch,
+            self._settings.batches_in_flight,
+            self._settings.max_batch_requests,
+            self._settings.max_waiting_requests,
+        )
+        self._champions: Mapping[str, str | None] = {}
+        self._docs = DocsPage()
+        self._openapi = openapi(self._settings.max_articles)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Take `{"markets": {market: {"champion": version | null}}}`; requests see the old or the new, never half."""
+        self._champions = {name: market["champion"] for name, market in user_config["markets"].items()}
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer anything; what cannot be answered is a problem document, never an exception."""
+        arrived = time.perf_counter()
+        request_id = _request_id(request)
+        market = None
+        try:
+            route = self._route(request)
+            market = route.market
+            response = await route.answer(request, request_id)
+        except Problem as problem:
+            response = problem.response(request_id)
+        except Exception:  # the outermost boundary: the caller gets an answer, the log the traceback
+            log.exception("request %s failed", request_id)
+            detail = f"Try again; if it stays, report request id {request_id}."
+            response = Problem(Kind.INTERNAL, detail).response(request_id)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        if market is not None:
+            label = market if market in self._champions else UNKNOWN
+            self._measurements.request(label, response.status_code, time.perf_counter() - arrived)
+        if request.method == "HEAD":
+            response.body = b""
+        return response
+
+    def _route(self, request: Request) -> _Route:
+        """Raises: Problem: 404, or 405 naming the method that the path takes."""
+        path: str = request.scope["path"]
+        route = self._find(path.split("/")[1:])
+        if route is None:
+            raise Problem(Kind.UNKNOWN_PATH, f"There is nothing at {path!r:.200}. /docs shows what there is.")
+        if request.method != route.method and (request.method, route.method) != ("HEAD", "GET"):
+            allowed = "GET, HEAD" if route.method == "GET" else route.method
+            raise Problem(Kind.METHOD_NOT_ALLOWED, f"Use {allowed} here. /docs shows how.", {"Allow": allowed})
+        return route
+
+    def _find(self, parts: list[str]) -> _Route | None:
+        match parts:
+            case ["v1", "markets", market, "size-recommendations"]:
+                return _Route("POST", partial(self._recommend, market), market)
+            case ["v1", "markets"]:
+                return _Route("GET", self._markets)
+            case ["healthz"]:
+                return _Route("GET", _alive)
+            case ["readyz"]:
+                return _Route("GET", self._ready)
+            case ["metrics"]:
+                return _Route("GET", self._metrics)
+            case ["openapi.json"]:
+                return _Route("GET", self._document)
+            case ["docs"]:
+                return _Route("GET", self._docs_page)
+            case ["docs", asset]:
+                return _Route("GET", partial(self._docs_asset, asset))
+        return None
+
+    async def _recommend(self, market: str, request: Request, request_id: str) -> Response:
+        deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
+        key = self._access.admit(await self._keys.ring(), request.headers, "recommend")
+        self._require_champion(market, key)
+        question = request_body.parse(await self._body(request, deadline), self._settings.max_articles)
+        query = SizeQuery(market, question.customer_id, question.article_ids, request_id)
+        answer = await self._ask(query, deadline)
+        self._measurements.recommendations(market, answer.recommendations)
+        return recommendations_response(query, answer)
+
+    def _require_champion(self, market: str, key: ApiKey) -> None:
+        """Raises: Problem: 404 no such market, 403 not this key's, 503 it has no champion."""
+        champions = self._champions
+        if market not in champions:
+            known = ", ".join(sorted(filter(key.may_see, champions))) or "none"
+            raise Problem(Kind.UNKNOWN_MARKET, f"There is no market {market!r:.80}. The API key is for: {known}.")
+        if not key.may_see(market):
+            raise Problem(Kind.MARKET_FORBIDDEN, f"The API key is not for market {market!r}. Ask for one that is.")
+        if champions[market] is None:
+            detail = f"Market {market!r} has no champion yet. It answers once a model is promoted."
+            raise Problem(Kind.NO_CHAMPION, detail, {"Retry-After": str(_NO_CHAMPION_RETRY_S)})
+
+    async def _body(self, request: Request, deadline: float) -> bytes:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await request_body.read(request, self._settings.max_body_bytes)
+        except TimeoutError as error:
+            detail = f"The body did not arrive within {self._settings.timeout_s:g} s. Send it again."
+            raise Problem(Kind.BODY_TOO_SLOW, detail) from error
+
+    async def _ask(self, query: SizeQuery, deadline: float) -> SizeAnswer:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._coalescer.ask(query)
+        except TimeoutError as error:
+            detail = f"No answer within {self._settings.timeout_s:g} s. Try again, or ask about fewer articles at once."
+            raise Problem(Kind.DEADLINE_EXCEEDED, detail) from error
+        except Overloaded as error:
+            raise Problem(Kind.OVERLOADED, "Try again after the time in Retry-After, with fewer at once.") from error
+        except TransientError as error:
+            log.warning("request %s of market %s was not answered: %s", query.request_id, query.market, error)
+            raise Problem(Kind.UNAVAILABLE, "What answers is away for the moment. Try again.") from error
+
+    async def _dispatch(self, market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
+        self._measurements.batch(len(queries))
+        return await self._downstream.recommend(queries)
+
+    async def _markets(self, request: Request, request_id: str) -> Response:
+        key = self._access.admit(await self._keys.ring(), request.headers, "markets")
+        seen = [(name, version) for name, version in sorted(self._champions.items()) if key.may_see(name)]
+        return json_response(Markets([MarketState(name, version, version is not None) for name, version in seen]))
+
+    async def _ready(self, request: Request, request_id: str) -> Response:
+        missing = []
+        if await self._keys.ring() is None:
+            missing.append("the API keys are not loaded yet")
+        if not any(self._champions.values()):
+            missing.append("no market has a champion")
+        if missing:
+            raise Problem(Kind.NOT_READY, f"Not ready: {' and '.join(missing)}.")
+        return json_response(Health("ready"))
+
+    async def _metrics(self, request: Request, request_id: str) -> Response:
+        return Response(self._measurements.render(), media_type=MEDIA_TYPE)
+
+    async def _document(self, request: Request, request_id: str) -> Response:
+        return Response(self._openapi, media_type="application/json")
+
+    async def _docs_page(self, request: Request, request_id: str) -> Response:
+        return self._docs.page()
+
+    async def _docs_asset(self, name: str, request: Request, request_id: str) -> Response:
+        return self._docs.asset(name)
+
+
+async def _alive(request: Request, request_id: str) -> Response:
+    return json_response(Health("alive"))
+
+
+def _request_id(request: Request) -> str:
+    """The caller's id if it can stand in logs and headers as it is, else a new one."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

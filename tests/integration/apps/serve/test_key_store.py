@@ -1,0 +1,153 @@
+"""API keys in a real store, from the command line to a replica's copy."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+import redis
+import yaml
+
+from apps.serve.api_keys import SCOPES
+from apps.serve.key_store import KeyStore, redis_hash
+from apps.serve.key_watch import KeyReader, KeyWatch
+from apps.serve.keys_cli import app
+from libs.base.errors import DataError, TransientError
+from tests.integration.apps.serve.conftest import Server
+
+EVERY_SCOPE = frozenset(SCOPES)
+
+
+@pytest.fixture
+def store(server: Server) -> KeyStore:
+    return KeyStore(server.url, "test")
+
+
+def test_lists_what_was_created(store: KeyStore) -> None:
+    first, _ = store.create(frozenset({"de", "us"}), EVERY_SCOPE, "shop")
+    second, _ = store.create(None, frozenset({"markets"}), "dashboard")
+    keys = store.all_keys()
+    assert [(key.key_id, key.name, key.markets) for key in keys] == [
+        (first, "shop", {"de", "us"}),
+        (second, "dashboard", None),
+    ]
+
+
+def test_the_secret_is_nowhere_in_the_store(store: KeyStore, server: Server) -> None:
+    _, text = store.create(None, EVERY_SCOPE, "shop")
+    with redis.Redis(port=server.port) as client:
+        assert client.keys() == [b"fitwave:test:api-keys"]
+        assert text.rsplit("_", 1)[1].encode() not in b"".join(client.hvals(redis_hash("test")))
+
+
+def test_environments_do_not_share_keys(store: KeyStore, server: Server) -> None:
+    store.create(None, EVERY_SCOPE, "shop")
+    assert KeyStore(server.url, "other").all_keys() == []
+
+
+def test_revoking_keeps_the_key_in_the_list_and_can_be_repeated(store: KeyStore) -> None:
+    key_id, _ = store.create(None, EVERY_SCOPE, "shop")
+    revoked = store.revoke(key_id)
+    assert revoked.revoked_at is not None
+    assert store.revoke(key_id) == revoked
+    assert store.all_keys() == [revoked]
+
+
+def test_revoking_an_unknown_key_says_where_the_ids_are(store: KeyStore) -> None:
+    with pytest.raises(DataError, match="fitwave keys list"):
+        store.revoke("000000000000")
+
+
+def test_an_absent_store_may_come_back(store: KeyStore, server: Server) -> None:
+    server.stop()
+    with pytest.raises(TransientError, match="Is Redis up"):
+        store.all_keys()
+
+
+@pytest.mark.anyio
+async def test_a_revoked_key_is_refused_within_a_second(store: KeyStore, server: Server) -> None:
+    reader = KeyReader(server.url, "test")
+    watch = KeyWatch(reader.read)
+    key_id, text = await asyncio.to_thread(store.create, None, EVERY_SCOPE, "shop")
+    ring = await watch.ring()
+    assert ring is not None
+    assert ring.recognise(text) is not None
+    await asyncio.to_thread(store.revoke, key_id)
+    revoked_at = time.monotonic()
+    while (ring := await watch.ring()) is not None and ring.recognise(text) is not None:
+        assert time.monotonic() - revoked_at < 1
+        await asyncio.sleep(0.01)
+    await watch.stop()
+    await reader.close()
+
+
+@pytest.mark.anyio
+async def test_keys_stay_valid_while_the_store_is_away_and_are_followed_again_after(
+    store: KeyStore, server: Server
+) -> None:
+    reader = KeyReader(server.url, "test")
+    watch = KeyWatch(reader.read)
+    _, text = store.create(None, EVERY_SCOPE, "shop")
+    await watch.ring()
+    server.stop()
+    await asyncio.sleep(0.7)
+    ring = await watch.ring()
+    assert ring is not None
+    assert ring.recognise(text) is not None
+    await asyncio.to_thread(server.start)  # empty
+    async with asyncio.timeout(2):
+        while (ring := await watch.ring()) is not None and ring.recognise(text) is not None:
+            await asyncio.sleep(0.02)
+    await watch.stop()
+    await reader.close()
+
+
+@pytest.mark.anyio
+async def test_a_damaged_entry_harms_no_other_key(store: KeyStore, server: Server) -> None:
+    _, text = store.create(None, EVERY_SCOPE, "shop")
+    with redis.Redis(port=server.port) as client:
+        client.hset(redis_hash("test"), "damaged", b"\xff{")
+    reader = KeyReader(server.url, "test")
+    assert (await reader.read()).recognise(text) is not None
+    await reader.close()
+    with pytest.raises(DataError, match="'damaged' is damaged"):
+        store.all_keys()
+
+
+@pytest.fixture
+def environment(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An environment `test` that is up, as far as its keys go."""
+    folder = tmp_path / "config" / "test"
+    (folder / "markets").mkdir(parents=True)
+    (folder / "environment.yaml").write_text(yaml.safe_dump({"state_dir": str(tmp_path / "var")}))
+    (folder / "markets" / "de.yaml").write_text("{}")
+    home = tmp_path / "var" / "test"
+    home.mkdir(parents=True)
+    endpoints = {
+        "redis_url": server.url,
+        "mlflow_uri": "sqlite://",
+        "ray_address": "10.0.0.1:6379",
+        "ray_dashboard_url": "http://10.0.0.1:8265",
+        "gateway_port": 8000,
+    }
+    (home / "endpoints.json").write_text(json.dumps(endpoints))
+    monkeypatch.setenv("FITWAVE_CONFIG", str(tmp_path / "config"))
+    return "test"
+
+
+def test_a_key_lives_and_ends_on_the_command_line(
+    environment: str, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str) -> str:
+        app([*arguments, "--environment", environment], result_action="return_value")
+        return capsys.readouterr().out
+
+    text = run("create", "--market", "de", "--name", "shop").strip()
+    key_id = text.split("_")[1]
+    listed = run("list")
+    assert key_id in listed
+    assert text not in listed
+    assert "is revoked" in run("revoke", key_id)
+    (key,) = KeyStore(server.url, "test").all_keys()
+    assert key.revoked_at is not None

@@ -1,0 +1,60 @@
+"""API keys: what is handed over, what is stored, what is recognised."""
+
+import re
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from apps.serve.api_keys import SCOPES, ApiKey, KeyRing, mint
+
+EVERY_SCOPE = frozenset(SCOPES)
+
+
+def test_a_key_is_its_id_and_256_random_bits() -> None:
+    key, text = mint("shop", None, EVERY_SCOPE)
+    assert re.fullmatch(r"fw_" + key.key_id + r"_[A-Za-z0-9_-]{43}", text)
+    assert mint("shop", None, EVERY_SCOPE)[1] != text
+
+
+def test_the_secret_is_not_in_what_is_stored() -> None:
+    key, text = mint("shop", frozenset({"de"}), EVERY_SCOPE)
+    stored = msgspec.json.encode(key)
+    assert text[-43:].encode() not in stored
+    assert msgspec.json.decode(stored, type=ApiKey) == key
+
+
+def test_recognises_each_of_its_keys() -> None:
+    minted = [mint(name, None, EVERY_SCOPE) for name in ("a", "b")]
+    ring = KeyRing(key for key, _ in minted)
+    assert [ring.recognise(text) for _, text in minted] == [key for key, _ in minted]
+
+
+def test_refuses_a_revoked_key() -> None:
+    key, text = mint("shop", None, EVERY_SCOPE)
+    assert KeyRing([msgspec.structs.replace(key, revoked_at=datetime.now(UTC))]).recognise(text) is None
+
+
+def test_refuses_a_wrong_secret_and_another_keys_secret() -> None:
+    (one, text), (_, other) = mint("one", None, EVERY_SCOPE), mint("other", None, EVERY_SCOPE)
+    ring = KeyRing([one])
+    last = "B" if text.endswith("A") else "A"
+    assert ring.recognise(text[:-1] + last) is None
+    assert ring.recognise(text[:16] + other[16:]) is None
+    assert ring.recognise(other) is None
+
+
+@pytest.mark.parametrize("text", ["", "fw_", "fw__", "Bearer", "fw_0123456789ab_short", "fw_é", "\x00", "x" * 10_000])
+def test_refuses_what_is_not_a_key(text: str) -> None:
+    assert KeyRing([mint("shop", None, EVERY_SCOPE)[0]]).recognise(text) is None
+
+
+def test_refuses_a_key_with_anything_after_it() -> None:
+    key, text = mint("shop", None, EVERY_SCOPE)
+    assert KeyRing([key]).recognise(text + "\n") is None
+
+
+def test_is_for_its_markets_or_for_all() -> None:
+    german, _ = mint("shop", frozenset({"de"}), EVERY_SCOPE)
+    every, _ = mint("shop", None, EVERY_SCOPE)
+    assert (german.may_see("de"), german.may_see("us"), every.may_see("us")) == (True, False, True)
