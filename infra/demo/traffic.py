@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +22,8 @@ class Tally:
 
     sent: int = 0
     failed: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    versions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 @dataclass(frozen=True)

@@ -38,26 +38,31 @@ def start_ray(home: Path, record: Record) -> RayAddresses:
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="utf-8")
     gcs, dashboard, agent, client = (free_port() for _ in range(4))
+    temp_dir = _temp_dir(home)
     command = [
         *(str(Path(sys.prefix) / "bin" / "ray"), "start", "--head", "--block", "--disable-usage-stats"),
         *(f"--port={gcs}", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"),
         *(f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}"),
         *(f"--ray-client-server-port={client}", "--min-worker-port=0", "--max-worker-port=0"),
-        *(f"--temp-dir={_temp_dir(home)}", f"--num-cpus={_LOGICAL_CPUS}"),
+        *(f"--temp-dir={temp_dir}", f"--num-cpus={_LOGICAL_CPUS}"),
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
     ]
     addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token)
-    started = start("ray", command, _environment(token), addresses.dashboard, home / "logs" / "ray.log", record)
+    started = start(
+        "ray", command, _environment(token, temp_dir), addresses.dashboard, home / "logs" / "ray.log", record
+    )
     wait_until(started, lambda: dashboard_answers(addresses.dashboard, token), _READY_S)
     return addresses
 
 
-def _environment(token: Path) -> dict[str, str]:
+def _environment(token: Path, temp_dir: Path) -> dict[str, str]:
     """What every process of the cluster inherits."""
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         LOOPBACK_SWITCH: "0",
+        # What libraries leave behind in the temporary folder goes when Ray's goes.
+        "TMPDIR": str(temp_dir),
         # Serve is shut down before Ray: draining again on SIGTERM would only wait out its 30 s.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_USAGE_STATS_ENABLED": "0",

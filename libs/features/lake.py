@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
@@ -100,6 +101,28 @@ class Lake:
         pq.write_table(rows.select(table.schema.names).cast(table.schema), draft, filesystem=self.filesystem)
         self.filesystem.move(draft, path)
         return path
+
+    def write_frame(self, table: Table, market: str, part: str, rows: pl.DataFrame) -> str:
+        """Write a polars frame as one part; see `write`."""
+        nullable = pa.schema([column.with_nullable(True) for column in table.schema])
+        return self.write(
+            table, market, part, rows.select(table.schema.names).to_arrow().cast(nullable).cast(table.schema)
+        )
+
+    def remove(self, market: str) -> None:
+        """Remove all tables of a market."""
+        for table in TABLES.values():
+            if self.parts(table, market):
+                self.filesystem.delete_dir(self.partition(table, market))
+
+    def require_empty(self, market: str) -> None:
+        """Raises: DataError: the market has data, which would be mixed with what is about to be written."""
+        found = [table.name for table in TABLES.values() if self.parts(table, market)]
+        if found:
+            raise DataError(
+                f"market {market!r} has data already, in {', '.join(found)}: new data would be mixed with it. "
+                f"Say --replace to remove it first."
+            )
 
     def validate(self, market: str) -> list[str]:
         """Every fault of a market's tables: absent partitions, broken schemas, bad values, repeated or orphan keys."""

@@ -8,6 +8,7 @@ is not imported: it does not exist when a size is asked for.
 import gzip
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,6 @@ from typing import Any, BinaryIO, cast
 import polars as pl
 
 from libs.base.errors import DataError
-from libs.features.generator.deliveries import put
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS
 
@@ -26,6 +26,8 @@ _REASON = {"small": "too_small", "large": "too_large", "fit": None}
 _REQUIRED = ("fit", "user_id", "item_id", "category", "size", "review_date")
 _HEIGHT = re.compile(r"""^\s*(\d)'\s*(\d{1,2})"\s*$""")
 _WEIGHT = re.compile(r"^\s*(\d{2,3})\s*lbs\s*$")
+# Longer numbers are no sizes or ages, and Python refuses to read those of thousands of digits.
+_WHOLE = re.compile(r"[0-9]{1,3}")
 _CM_PER_INCH, _KG_PER_POUND = 2.54, 0.45359237
 # The file's ages run from 0 to 117; outside these they are typing errors.
 _AGES = range(14, 91)
@@ -83,10 +85,10 @@ def import_renttherunway(path: Path, lake: Lake, market: str) -> ImportReport:
             f"{path} has no line of the RentTheRunway schema among its {report.lines}: {dict(report.malformed)}"
         )
     frame = pl.DataFrame(rentals).with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")))
-    put(lake, CUSTOMERS, market, "all", _customers(frame))
-    put(lake, ARTICLES, market, "all", _articles(frame))
-    put(lake, ORDERS, market, _PART, _orders(frame))
-    put(lake, RETURNS, market, _PART, _returns(frame))
+    lake.write_frame(CUSTOMERS, market, "all", _customers(frame))
+    lake.write_frame(ARTICLES, market, "all", _articles(frame))
+    lake.write_frame(ORDERS, market, _PART, _orders(frame))
+    lake.write_frame(RETURNS, market, _PART, _returns(frame))
     report.imported = len(rentals)
     return report
 
@@ -100,7 +102,7 @@ def _read(path: Path, report: ImportReport) -> Iterator[_Rental]:
                     yield _parse(number, line)
                 except _MalformedError as error:
                     report.reject(number, str(error))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read after line {report.lines}: {error}") from error
 
 
@@ -111,28 +113,41 @@ def _open(path: Path) -> BinaryIO:
 def _parse(number: int, line: bytes) -> _Rental:
     try:
         values = json.loads(line)
-    except ValueError:
+    # RecursionError: a line of brackets only; it is as little JSON as any other.
+    except (ValueError, RecursionError):
         raise _MalformedError("not JSON") from None
     if not isinstance(values, dict):
         raise _MalformedError("not an object")
     for name in _REQUIRED:
         if values.get(name) in (None, ""):
             raise _MalformedError(f"{name} is missing")
-    if values["fit"] not in _REASON:
+    fit = _text(values, "fit")
+    if fit not in _REASON:
         raise _MalformedError("fit is none of small, fit, large")
     at = _date(values["review_date"])
     return _Rental(
         line_id=f"rtr-{number:09d}",
-        user=str(values["user_id"]),
-        item=str(values["item_id"]),
-        category=str(values["category"]),
+        user=_text(values, "user_id"),
+        item=_text(values, "item_id"),
+        category=_text(values, "category"),
         size=_size(values["size"]),
         at=at,
-        reason=_REASON[values["fit"]],
+        reason=_REASON[fit],
         height_cm=_height(values.get("height")),
         weight_kg=_weight(values.get("weight")),
         birth_year=_birth_year(values.get("age"), at),
     )
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values[name]
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise _MalformedError(f"{name} is no text")
+    try:
+        # Arrow stores UTF-8, and JSON can spell half a character.
+        return str(value).encode().decode()
+    except ValueError:
+        raise _MalformedError(f"{name} is no text") from None
 
 
 def _date(text: Any) -> datetime:
@@ -143,25 +158,33 @@ def _date(text: Any) -> datetime:
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, bool) or not str(value).isdecimal() or int(value) > 100:
+    if isinstance(value, bool) or not _WHOLE.fullmatch(str(value)) or int(value) > 100:
         raise _MalformedError("size is no whole number from 0 to 100")
     return int(value)
 
 
 def _height(text: Any) -> float | None:
     match = _HEIGHT.match(text) if isinstance(text, str) else None
-    return round((int(match[1]) * 12 + int(match[2])) * _CM_PER_INCH, 1) if match else None
+    height_cm = round((int(match[1]) * 12 + int(match[2])) * _CM_PER_INCH, 1) if match else None
+    return None if height_cm is None or _beyond("height_cm", height_cm) else height_cm
 
 
 def _weight(text: Any) -> float | None:
     match = _WEIGHT.match(text) if isinstance(text, str) else None
-    return round(int(match[1]) * _KG_PER_POUND, 1) if match else None
+    weight_kg = round(int(match[1]) * _KG_PER_POUND, 1) if match else None
+    return None if weight_kg is None or _beyond("weight_kg", weight_kg) else weight_kg
 
 
 def _birth_year(age: Any, at: datetime) -> int | None:
-    if not isinstance(age, str | int) or not str(age).isdecimal() or int(age) not in _AGES:
+    if not isinstance(age, str | int) or not _WHOLE.fullmatch(str(age)) or int(age) not in _AGES:
         return None
-    return at.year - int(age)
+    return None if _beyond("birth_year", at.year - int(age)) else at.year - int(age)
+
+
+def _beyond(column: str, value: float) -> bool:
+    """Whether the customers table would refuse this: one typing error may not refuse the whole import."""
+    low, high = CUSTOMERS.bounds[column]
+    return not low <= value <= high
 
 
 def _customers(rentals: pl.DataFrame) -> pl.DataFrame:

@@ -5,16 +5,17 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from libs.features.generator.population import FIRST_WEEK, MarketPlan, populate
 from libs.features.generator.purchases import Week, buy, nearest_sizes, true_size
 from libs.features.lake import Lake
-from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table
+from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS
 
 # No return is later than 45 days, which touch eight calendar weeks.
 _LATEST_RETURN_WEEKS = 8
+# What a broken feed says of every return: a week after some order, whichever it is.
+_WRONG_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def deliver(lake: Lake, plan: MarketPlan, week: int, only_last_weeks: int | None
     """
     population = populate(plan)
     until = cut_off(plan, week)
-    put(lake, CUSTOMERS, plan.name, "all", population.customers.filter(pl.col("registered_at") < until))
-    put(lake, ARTICLES, plan.name, "all", population.articles.filter(pl.col("launched_at") < until))
+    lake.write_frame(CUSTOMERS, plan.name, "all", population.customers.filter(pl.col("registered_at") < until))
+    lake.write_frame(ARTICLES, plan.name, "all", population.articles.filter(pl.col("launched_at") < until))
     last = plan.history_weeks + week
     if week > 0:
         recent = [buy(plan, population, one) for one in range(max(0, last - _LATEST_RETURN_WEEKS), last)]
@@ -69,15 +70,9 @@ def _write(
     returned = pl.concat([one.returns for one in weeks]).filter(
         (pl.col("returned_at") >= span[0]) & (pl.col("returned_at") < span[1])
     )
-    put(lake, ORDERS, plan.name, part, orders)
-    put(lake, RETURNS, plan.name, part, returned)
+    lake.write_frame(ORDERS, plan.name, part, orders)
+    lake.write_frame(RETURNS, plan.name, part, returned)
     return Delivery(plan.name, part, len(orders), len(returned))
-
-
-def put(lake: Lake, table: Table, market: str, part: str, rows: pl.DataFrame) -> None:
-    """Write a polars frame as one part of a table."""
-    nullable = pa.schema([column.with_nullable(True) for column in table.schema])
-    lake.write(table, market, part, rows.select(table.schema.names).to_arrow().cast(nullable).cast(table.schema))
 
 
 def scramble_returns(lake: Lake, plan: MarketPlan, seed: int) -> int:
@@ -88,7 +83,9 @@ def scramble_returns(lake: Lake, plan: MarketPlan, seed: int) -> int:
     """
     rng = np.random.default_rng(seed)
     moved = 0
-    orders = pl.DataFrame(pl.from_arrow(lake.read(ORDERS, plan.name))).sample(fraction=1.0, shuffle=True, seed=seed)
+    orders = pl.DataFrame(pl.from_arrow(lake.read(ORDERS, plan.name)))
+    latest = pl.col("ordered_at").max() - _WRONG_AFTER
+    orders = orders.filter(pl.col("ordered_at") < latest).sample(fraction=1.0, shuffle=True, seed=seed)
     start = 0
     for path in lake.parts(RETURNS, plan.name):
         returns = pl.DataFrame(pl.from_arrow(pq.read_table(path, filesystem=lake.filesystem, partitioning=None)))
@@ -96,10 +93,10 @@ def scramble_returns(lake: Lake, plan: MarketPlan, seed: int) -> int:
         start += len(returns)
         broken = lines.select(
             "line_id",
-            returned_at=pl.col("ordered_at") + pl.duration(days=7),
+            returned_at=pl.col("ordered_at") + _WRONG_AFTER,
             reason=returns["reason"].sample(fraction=1.0, shuffle=True, seed=int(rng.integers(2**31))),
         )
-        put(lake, RETURNS, plan.name, path.rsplit("/", 1)[1].removesuffix(".parquet"), broken)
+        lake.write_frame(RETURNS, plan.name, path.rsplit("/", 1)[1].removesuffix(".parquet"), broken)
         moved += len(broken)
     return moved
 

@@ -91,11 +91,13 @@ def _people(
     tells = rng.random(plan.customers) < _TELLS_BODY
     height = bodies[:, 0] + 5.0 * stature[main] + rng.normal(0, 4, plan.customers)
     weight = bodies[:, 1] + 11.0 * stature[main] + rng.normal(0, 5, plan.customers)
+    registered_at = _spread_in(rng, plan, plan.customers)
+    tells_gender = rng.random(plan.customers) < 0.9
     customers = pl.DataFrame(
         {
             "customer_id": [f"{plan.name}-c{number:07d}" for number in range(plan.customers)],
-            "registered_at": _spread_in(rng, plan, plan.customers),
-            "gender": np.where(rng.random(plan.customers) < 0.9, gender[main], None),  # type: ignore[call-overload]
+            "registered_at": registered_at,
+            "gender": [one if said else None for one, said in zip(gender[main].tolist(), tells_gender, strict=True)],
             "birth_year": rng.integers(1945, 2009, plan.customers).astype(np.int32),
             "height_cm": pl.Series(np.where(tells, height.round(), np.nan)).fill_nan(None),
             "weight_kg": pl.Series(np.where(tells, weight.round(1), np.nan)).clip(35.0, 180.0).fill_nan(None),

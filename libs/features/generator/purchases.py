@@ -39,7 +39,10 @@ def buy(plan: MarketPlan, population: Population, week: int) -> Week:
     line_ids = [f"{plan.name}-{week:03d}-{number:07d}" for number in range(len(wearers))]
     orders = pl.DataFrame(
         {
-            "order_id": [f"{plan.name}-{week:03d}-o{second}" for second in at],
+            "order_id": [
+                f"{plan.name}-{week:03d}-{second}-{account}"
+                for second, account in zip(at, population.account[wearers], strict=True)
+            ],
             "line_id": line_ids,
             "customer_id": population.customers["customer_id"].gather(population.account[wearers]),
             "article_id": population.articles["article_id"].gather(articles),
@@ -67,7 +70,7 @@ def _who_buys_what(
     weight = weight * np.where(sole, 1.0, np.where(main, _MAIN_WEARER, 1 - _MAIN_WEARER))
     wearers = rng.choice(len(weight), plan.lines_per_week, p=weight / weight.sum())
     launched = (population.articles["launched_at"] <= begin).to_numpy()
-    popularity = np.random.default_rng([plan.seed, 5]).pareto(1.2, plan.articles) + 0.2
+    popularity = np.random.default_rng([plan.seed, 5]).pareto(1.7, plan.articles) + 0.3
     genders = population.articles["gender"].to_numpy()
     articles = np.empty(plan.lines_per_week, dtype=np.int64)
     for gender in ("women", "men"):

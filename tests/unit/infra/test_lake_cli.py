@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from infra.lake_cli import app
 from libs.base.errors import DataError
 from libs.features.lake import Lake
-from libs.features.schema import ORDERS
+from libs.features.schema import ORDERS, RETURNS
 
 SMALL = ["--customers", "60", "--articles", "30", "--lines-per-week", "20", "--seed", "2"]
 
@@ -47,6 +49,13 @@ def test_generate_can_be_limited_to_a_market(lake: Lake) -> None:
     assert lake.markets() == ["us"]
 
 
+def test_a_market_is_the_same_generated_alone_or_with_the_others(lake: Lake) -> None:
+    run("generate", *SMALL)
+    together = lake.read(ORDERS, "us")
+    run("generate", "--market", "us", "--replace", *SMALL)
+    assert lake.read(ORDERS, "us").equals(together)
+
+
 def test_generate_refuses_an_unknown_market_and_lists_the_known(lake: Lake) -> None:
     with pytest.raises(DataError, match=r"unknown market 'fr'.*de, us"):
         run("generate", "--market", "fr", *SMALL)
@@ -71,6 +80,15 @@ def test_validate_prints_each_fault_and_fails(lake: Lake, capsys: pytest.Capture
     assert "is not a readable Parquet file" in capsys.readouterr().out
 
 
+def test_a_fault_that_quotes_markup_is_printed_as_it_is(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    run("generate", "--market", "de", *SMALL)
+    path = lake.parts(RETURNS, "de")[-1]
+    rows = lake.read(RETURNS, "de").slice(0, 1).to_pylist()
+    pq.write_table(pa.Table.from_pylist([rows[0] | {"reason": "[/x]"}], schema=RETURNS.schema), path)
+    assert run("validate", "--market", "de") == 1
+    assert "[/x]" in capsys.readouterr().out
+
+
 def test_validate_of_a_market_without_data_fails(lake: Lake) -> None:
     assert run("validate", "--market", "us") == 1
 
@@ -93,3 +111,14 @@ def test_import_prints_what_was_imported_and_what_was_left_out(
     assert "1 of 2 lines imported as market us" in printed
     assert "1 lines, not JSON (first at [2])" in printed
     assert run("validate", "--market", "us") == 0
+
+
+def test_generated_data_is_not_mixed_with_what_is_there(lake: Lake) -> None:
+    run("generate", "--weeks", "3", *SMALL)
+    with pytest.raises(
+        DataError, match=r"market 'de' has data already, in customers, articles, orders, returns.*--replace"
+    ):
+        run("generate", "--weeks", "1", *SMALL)
+    assert len(lake.parts(ORDERS, "de")) == 4
+    run("generate", "--weeks", "1", "--replace", *SMALL)
+    assert len(lake.parts(ORDERS, "de")) == 2

@@ -16,12 +16,12 @@ def run(*arguments: str) -> None:
 @pytest.mark.parametrize("markets", [[], ["--market", "de", "--all-markets"]])
 def test_create_wants_markets_or_all_of_them(markets: list[str]) -> None:
     with pytest.raises(DataError, match="say which markets"):
-        run("create", "--name", "shop", "--environment", "dev", *markets)
+        run("create", "--name", "shop", "--environment", "main", *markets)
 
 
 def test_create_knows_the_markets() -> None:
     with pytest.raises(DataError, match="unknown market 'xx'"):
-        run("create", "--name", "shop", "--environment", "dev", "--market", "xx")
+        run("create", "--name", "shop", "--environment", "main", "--market", "xx")
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -139,6 +139,10 @@ def test_of_a_customer_the_latest_measure_that_was_told_counts(tmp_path: Path) -
         ("height", 68, "height_cm"),
         ("weight", "137 kg", "weight_kg"),
         ("weight", "", "weight_kg"),
+        ("height", "0' 5\"", "height_cm"),
+        ("height", "9' 9\"", "height_cm"),
+        ("weight", "999lbs", "weight_kg"),
+        ("age", "9" * 5000, "birth_year"),
     ],
 )
 def test_a_body_that_cannot_be_is_unknown_and_the_line_stays(
@@ -179,6 +183,11 @@ def test_a_line_without_a_required_field_is_counted_under_it(tmp_path: Path, fie
         (rental(size=4.5), "size is no whole number"),
         (rental(size="M"), "size is no whole number"),
         (rental(size=True), "size is no whole number"),
+        (rental(size="9" * 5000), "size is no whole number"),
+        (rental(fit=["fit"]), "fit is no text"),
+        (rental(user_id={}), "user_id is no text"),
+        (rental(item_id="\ud800"), "item_id is no text"),
+        ("[" * 200_000, "not JSON"),
     ],
 )
 def test_a_malformed_line_is_counted_under_its_reason(tmp_path: Path, line: dict[str, Any] | str, reason: str) -> None:
@@ -218,6 +227,15 @@ def test_a_gzipped_file_is_read_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "rentals.json.gz"
     path.write_bytes(gzip.compress(json.dumps(rental()).encode()))
     assert import_renttherunway(path, Lake.open(str(tmp_path / "lake")), "us").imported == 1
+
+
+def test_a_damaged_gzip_file_is_refused_wherever_the_damage_is(tmp_path: Path) -> None:
+    path, lake = tmp_path / "rentals.json.gz", Lake.open(str(tmp_path / "lake"))
+    whole = gzip.compress("\n".join(json.dumps(rental(user_id=str(user))) for user in range(2_000)).encode())
+    for place in range(20, len(whole) - 20, len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with pytest.raises(DataError, match="cannot be read after line"):
+            import_renttherunway(path, lake, "us")
 
 
 def test_a_file_cut_short_is_refused_with_the_line_and_nothing_is_written(tmp_path: Path) -> None:

@@ -30,6 +30,12 @@ def test_another_seed_makes_another_market(population: Population) -> None:
     assert not populate(replace(PLAN, seed=3)).customers.equals(population.customers)
 
 
+def test_any_seed_makes_a_market() -> None:
+    """Also one whose first customer does not tell a gender."""
+    first = [populate(MarketPlan("de", 20, 20, 20, seed)).customers["gender"][0] for seed in range(40)]
+    assert set(first) == {"women", "men", None}
+
+
 def test_more_lines_a_week_do_not_change_who_there_is(population: Population) -> None:
     assert populate(replace(PLAN, lines_per_week=9)).customers.equals(population.customers)
 
