@@ -3,7 +3,6 @@
 import asyncio
 import random
 import threading
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +21,8 @@ class Tally:
 
     sent: int = 0
     failed: int = 0
-    failures: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    versions: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    failures: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,17 @@ class Traffic:
             answer = await client.post(f"/v1/markets/{market}/size-recommendations", json=question)
         except httpx.HTTPError as error:
             tally.failed += 1
-            tally.failures[type(error).__name__] += 1
+            _count(tally.failures, type(error).__name__)
             return
         if answer.status_code == 200:
-            tally.versions[answer.headers["X-Model-Version"]] += 1
+            _count(tally.versions, answer.headers["X-Model-Version"])
         else:
             tally.failed += 1
-            tally.failures[f"{answer.status_code} {answer.text[:200]}"] += 1
+            _count(tally.failures, f"{answer.status_code} {answer.text[:200]}")
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
 
 
 def ask(url: str, key: str, market: str, customer: str, articles: Sequence[str]) -> dict[str, Any]:
