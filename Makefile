@@ -1,6 +1,7 @@
 # Everything Fitwave is built, run and checked with. `make` alone lists the targets.
 
 PYTHON ?= python3.11
+PANTS_PYTHON ?= python3.9
 VENV := .venv
 BIN := $(VENV)/bin
 # The set-up is done again when what it was made from has changed; the stamp is written last, so that one that was
@@ -54,6 +55,13 @@ lock: setup ## Make requirements.txt from requirements.in again.
 	@$(BIN)/uv pip compile requirements.in --override requirements-overrides.in --generate-hashes \
 		--no-emit-index-url --no-header --python-version 3.11 --quiet -o requirements.txt
 	@sed -i '1i # Made by `make lock` from requirements.in: every package with the hashes of its files.' requirements.txt
+
+pants: ## Ask Pants for the dependency graph and check it; needs Python 3.9 beside 3.11.
+	@command -v $(PANTS_PYTHON) >/dev/null && $(PANTS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' || { echo "Pants 2.17.1 runs in Python 3.9: say make pants PANTS_PYTHON=/path/to/python3.9"; exit 1; }
+	@test -e .pants-venv/.set-up || { $(PANTS_PYTHON) -m venv .pants-venv && .pants-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/pants/requirements.txt && touch .pants-venv/.set-up; }
+	@.pants-venv/bin/pants list :: > /dev/null && echo "pants list: every target is well-formed"
+	@.pants-venv/bin/pants tailor --check :: && echo "pants tailor: every file has a target"
+	@.pants-venv/bin/pants dependencies :: > /dev/null && echo "pants dependencies: every import has an owner and is allowed"
 
 clean: ## Remove the environment, all state and all caches.
 	@rm -rf $(VENV) .pants-venv .pants.d var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis fitwave.egg-info

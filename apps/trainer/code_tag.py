@@ -51,7 +51,7 @@ def tag_version(code: Code, name: str, commit: Commit, message: str) -> None:
     """
     found = _find(code.repository, name)
     if found is None:
-        _git(code.repository, "tag", "--annotate", name, commit.sha, "--message", message)
+        _create(code.repository, name, commit, message)
     elif found != commit.sha:
         raise DataError(
             f"tag {name} is on commit {found}, not on {commit.sha}: another registry has used this version number. "
@@ -62,6 +62,13 @@ def tag_version(code: Code, name: str, commit: Commit, message: str) -> None:
             _git(code.repository, "push", code.remote, f"refs/tags/{name}")
         except _GitError as error:
             raise TransientError(f"tag {name} could not be pushed to {code.remote}: {error}") from error
+
+
+def _create(repository: Path, name: str, commit: Commit, message: str) -> None:
+    try:
+        _git(repository, "tag", "--annotate", name, commit.sha, "--message", message)
+    except _GitError as error:
+        raise DataError(f"tag {name} could not be put on commit {commit.sha} in {repository}: {error}") from error
 
 
 def _find(repository: Path, name: str) -> str | None:
