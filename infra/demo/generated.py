@@ -28,7 +28,8 @@ def tell(story: Story) -> None:
     console, lake = story.console, Lake.open(story.environment.lake)
     _first_deliveries(console, lake)
     story.run_week("week 1: first models", cut_off(PLANS["de"], 0))
-    shoppers = story.shoppers("de")
+    story.meet_shoppers()
+    shoppers = story.shoppers["de"]
     story.show_curl("de", shoppers.customers[7], shoppers.articles[7])
     console.rule("week 2: new data arrives")
     for market, plan in PLANS.items():
@@ -54,7 +55,7 @@ def _first_deliveries(console: Console, lake: Lake) -> None:
 def _truth(story: Story, lake: Lake, plan: MarketPlan) -> Accuracy:
     """Over HTTP, in questions of several articles, as a shop would ask."""
     rng = random.Random(plan.seed)
-    shoppers = story.shoppers(plan.name)
+    shoppers = story.shoppers[plan.name]
     customers, articles, answers = [], [], {}
     for customer in rng.sample(list(shoppers.customers), _TRUTH_PAIRS):
         asked = rng.sample(list(shoppers.articles), _BATCH)

@@ -27,7 +27,8 @@ def tell(story: Story, data: Path) -> None:
     newest: datetime = pc.max(lake.read(ORDERS, _MARKET)["ordered_at"]).as_py()
     end = newest + timedelta(days=story.environment.market(_MARKET).label_maturity_days + 1)
     story.run_week("week 1: the first model", end - timedelta(weeks=1))
-    shoppers = story.shoppers(_MARKET)
+    story.meet_shoppers()
+    shoppers = story.shoppers[_MARKET]
     story.show_curl(_MARKET, shoppers.customers[7], shoppers.articles[7])
     story.run_week("week 2: a new model", end)
     story.watch("the shadow window under live traffic")

@@ -56,6 +56,7 @@ class Story:
     endpoints: Endpoints
     console: Console
     reports: dict[str, MarketReport] = field(default_factory=dict)
+    shoppers: dict[str, Shoppers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reports = {market: MarketReport() for market in self.environment.markets}
@@ -85,8 +86,13 @@ class Story:
         holders = {market: self.lifecycle.registry.holder(market, "champion") for market in self.reports}
         return {market: holder.number for market, holder in holders.items() if holder}
 
-    def shoppers(self, market: str) -> Shoppers:
-        """The market's customers and online articles."""
+    def meet_shoppers(self) -> None:
+        """Remember who there is and what is sold after the first week. A market whose second week is rejected keeps
+        its features, so what is new in that week is not online there.
+        """
+        self.shoppers = {market: self._shoppers(market) for market in self.reports}
+
+    def _shoppers(self, market: str) -> Shoppers:
         lake = Lake.open(self.environment.lake)
         articles = pl.DataFrame(pl.from_arrow(lake.read(ARTICLES, market)))
         customers = lake.read(CUSTOMERS, market)["customer_id"].to_pylist()
@@ -115,7 +121,7 @@ class Story:
         self.console.rule(title)
         before = self.champions()
         open_markets = {market for market in self.reports if shadow_of(self.lifecycle, market) is not None}
-        with Traffic(self.url, self.key, {market: self.shoppers(market) for market in self.reports}) as traffic:
+        with Traffic(self.url, self.key, self.shoppers) as traffic:
             deadline = time.monotonic() + _WATCH_S
             while open_markets and time.monotonic() < deadline:
                 time.sleep(_LOOK_EVERY_S)

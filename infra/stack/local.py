@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from infra.stack.processes import Record, free_port, require_free, stop
-from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve
+from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
 from infra.stack.redis_server import answers, require_redis, start_redis
 from libs.base.endpoints import Endpoints, endpoints_file, resolve
 from libs.base.environment import Environment
@@ -96,7 +96,7 @@ def down(environment: Environment) -> list[str]:
     started = sorted(record.read(), key=lambda one: _ORDER.index(one.component))
     for one in started:
         if one.component == "ray" and one.process() is not None:
-            stop_serve(one.address, environment.home / "ray-token")
+            stop_serve(one.address, token_file(environment.home))
         stop(one, _STOP_S)
     endpoints_file(environment).unlink(missing_ok=True)
     clear_temp_dir(environment.home)

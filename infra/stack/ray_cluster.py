@@ -34,9 +34,10 @@ class RayAddresses:
 
 def start_ray(home: Path, record: Record) -> RayAddresses:
     """Start a head node; returns when its dashboard answers."""
-    token = home / "ray-token"
-    token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32), encoding="utf-8")
+    token = token_file(home)
+    if not token.exists():
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32), encoding="utf-8")
     gcs, dashboard, agent, client = (free_port() for _ in range(4))
     temp_dir = _temp_dir(home)
     command = [
@@ -53,6 +54,11 @@ def start_ray(home: Path, record: Record) -> RayAddresses:
     )
     wait_until(started, lambda: dashboard_answers(addresses.dashboard, token), _READY_S)
     return addresses
+
+
+def token_file(home: Path) -> Path:
+    """Where an environment keeps the token that its cluster asks for; made once."""
+    return home / "ray-token"
 
 
 def _environment(token: Path, temp_dir: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ ENDPOINTS = Endpoints(
 
 
 def test_an_environment_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> None:
-    with pytest.raises(TransientError, match="is not up.*fitwave up --environment main"):
+    with pytest.raises(TransientError, match=r"is not up.*fitwave up --environment main"):
         resolve(environment_in(tmp_path, "main", {"de": {}}))
 
 
@@ -30,11 +30,12 @@ def test_what_up_wrote_is_what_is_resolved(tmp_path: Path, monkeypatch: pytest.M
     token = tmp_path / "token"
     written = ENDPOINTS.model_copy(update={"ray_token_path": token})
     endpoints_file(environment).write_text(written.model_dump_json())
-    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    # Set through monkeypatch first, so that what `resolve` sets is undone after the test.
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "elsewhere")
     assert resolve(environment) == written
-    assert os.environ.pop("RAY_AUTH_MODE") == "token"
-    assert os.environ.pop("RAY_AUTH_TOKEN_PATH") == str(token)
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(token)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

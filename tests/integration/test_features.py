@@ -1,0 +1,235 @@
+"""Features through the real Ray Data and the real Redis."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from libs.base.cluster import connected
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.base.errors import DataError, TransientError
+from libs.features.definitions import repository, views
+from libs.features.generator.deliveries import cut_off, deliver
+from libs.features.generator.population import MarketPlan
+from libs.features.lake import Lake
+from libs.features.lookup import OnlineLookup, Question
+from libs.features.online import OnlineStore
+from libs.features.preprocess import Failed, Prepared, preprocess
+from libs.features.refresh import Destination, Refreshed, refresh, require_coverage
+from libs.features.schema import ORDERS, RETURNS
+
+PLANS = {name: MarketPlan(name, 400, 80, 400, seed) for name, seed in (("de", 2), ("us", 4))}
+AS_OF = cut_off(PLANS["de"], 0)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    made = Lake.open(str(tmp_path_factory.mktemp("lake")))
+    for name in ("de", "us", "nobody"):
+        deliver(made, replace(PLANS.get(name, PLANS["de"]), name=name), 0)
+    return made
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(endpoints: Endpoints) -> Iterator[None]:
+    with connected(endpoints):
+        yield
+
+
+def break_orders(lake: Lake, market: str, change: pl.Expr) -> None:
+    """Change a delivered file behind the lake's back, as a broken upstream would."""
+    path = lake.parts(ORDERS, market)[0]
+    rows = pl.DataFrame(pl.from_arrow(pq.read_table(path, partitioning=None))).with_columns(change)
+    nullable = pa.schema([column.with_nullable(True) for column in ORDERS.schema])
+    pq.write_table(rows.select(ORDERS.schema.names).to_arrow().cast(nullable), path)
+
+
+@pytest.fixture(scope="module")
+def broken(lake: Lake) -> Lake:
+    """Markets whose deliveries break the schema, each in its own way."""
+    for name in ("nulls", "badvalue", "twice", "nocolumn", "noreturns"):
+        deliver(lake, replace(PLANS["de"], name=name), 0)
+    break_orders(lake, "nulls", pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise("size").alias("size"))
+    break_orders(lake, "badvalue", pl.lit(0, pl.Int32).alias("quantity"))
+    break_orders(lake, "twice", pl.lit("same").alias("line_id"))
+    path = lake.parts(ORDERS, "nocolumn")[0]
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["channel"]), path)
+    for part in lake.parts(RETURNS, "noreturns"):
+        Path(part).unlink()
+    return lake
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    ray_cluster: None, broken: Lake, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Prepared | Failed]:
+    """One execution over good and bad markets together."""
+    names = ("de", "us", "nobody", "empty", "nulls", "badvalue", "twice", "nocolumn", "noreturns")
+    markets = {
+        name: environment.markets.get(name, environment.market("de")).model_copy(update={"name": name})
+        for name in names
+    }
+    return preprocess(broken.root, markets, AS_OF, tmp_path_factory.mktemp("run"))
+
+
+def test_good_markets_go_on_beside_bad_ones(prepared: dict[str, Prepared | Failed]) -> None:
+    for name in ("de", "us"):
+        week = prepared[name]
+        assert isinstance(week, Prepared)
+        assert week.lines_in == 26 * 400
+        assert week.lines_out == week.funnel[-1].rows_out < week.lines_in
+        assert [step.rows_in for step in week.funnel[1:]] == [step.rows_out for step in week.funnel[:-1]]
+        assert 0 < week.labelled < week.lines_out
+        assert len(pl.read_parquet(week.training_path)) == week.labelled
+
+
+@pytest.mark.parametrize(
+    ("market", "reason"),
+    [
+        ("empty", r"table 'customers' has no data for market 'empty'.*fitwave lake generate"),
+        ("nobody", r"no order line .* passes its rules \(fax only: 10400 -> 0\)"),
+        ("nulls", r"table 'orders' of market 'nulls': size is null in 1 rows, such as \[\{.*'line_id'"),
+        ("badvalue", r"quantity is outside 1 to 10000 in \d+ rows"),
+        ("twice", r"line_id must be unique: 1 values repeat, such as \['same'\]"),
+        ("nocolumn", r"breaks the schema of 'orders': column 'channel' \(string\) is absent"),
+        ("noreturns", r"table 'returns' has no data for market 'noreturns'"),
+    ],
+)
+def test_a_bad_market_says_what_is_wrong_and_where(
+    prepared: dict[str, Prepared | Failed], market: str, reason: str
+) -> None:
+    failed = prepared[market]
+    assert isinstance(failed, Failed)
+    assert failed.stage == "preprocess"
+    assert re.search(reason, failed.reason), failed.reason
+
+
+def test_running_a_week_again_gives_the_same_bytes(
+    ray_cluster: None,
+    lake: Lake,
+    environment: Environment,
+    prepared: dict[str, Prepared | Failed],
+    tmp_path: Path,
+) -> None:
+    first = prepared["de"]
+    again = preprocess(lake.root, {"de": environment.market("de")}, AS_OF, tmp_path)["de"]
+    assert isinstance(first, Prepared)
+    assert isinstance(again, Prepared)
+    for kind in ("training_path", "customers_path", "articles_path"):
+        assert Path(getattr(again, kind)).read_bytes() == Path(getattr(first, kind)).read_bytes()
+
+
+def test_what_happens_after_the_cut_off_is_not_read(
+    ray_cluster: None,
+    lake: Lake,
+    environment: Environment,
+    prepared: dict[str, Prepared | Failed],
+    tmp_path: Path,
+) -> None:
+    first = prepared["us"]
+    deliver(lake, PLANS["us"], 1)
+    later = preprocess(lake.root, {"us": environment.market("us")}, AS_OF, tmp_path)["us"]
+    assert isinstance(first, Prepared)
+    assert isinstance(later, Prepared)
+    assert Path(later.training_path).read_bytes() == Path(first.training_path).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def destination(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Destination:
+    return Destination("features-test", tmp_path_factory.mktemp("feast"), endpoints.redis_url)
+
+
+@pytest.fixture(scope="module")
+def refreshed(
+    ray_cluster: None, destination: Destination, prepared: dict[str, Prepared | Failed]
+) -> dict[str, Refreshed]:
+    good = [week for week in prepared.values() if isinstance(week, Prepared)]
+    return refresh(destination, good)
+
+
+def online_store(destination: Destination) -> OnlineStore:
+    return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
+
+
+def test_every_customer_and_article_is_online(
+    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed]
+) -> None:
+    for name in ("de", "us"):
+        week = prepared[name]
+        assert isinstance(week, Prepared)
+        assert (refreshed[name].customers, refreshed[name].articles) == (week.customers, week.articles)
+        assert refreshed[name].coverage == 1.0
+
+
+def test_what_is_read_is_what_was_computed(
+    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
+) -> None:
+    week = prepared["de"]
+    assert isinstance(week, Prepared)
+    store = online_store(destination)
+    for view, path, key in (
+        (views().customers, week.customers_path, "customer_id"),
+        (views().articles, week.articles_path, "article_id"),
+    ):
+        rows = pl.read_parquet(path)
+        found = store.read(view, "de", rows[key].to_list())
+        for row, online in zip(rows.iter_rows(named=True), found, strict=True):
+            assert online is not None
+            assert online.values == {name: row[name] for name in online.values}
+            assert timedelta(0) <= online.as_of - AS_OF < timedelta(minutes=10)
+
+
+def test_unknown_ids_and_other_markets_ids_are_not_found(
+    refreshed: dict[str, Refreshed], destination: Destination
+) -> None:
+    lookup = OnlineLookup(online_store(destination), views())
+    questions = [Question("nobody", "de-a000001"), Question("de-c0000001", "nothing"), Question("x", "us-a000001")]
+    found = lookup.look_up("de", questions)
+    assert 1 not in found.known
+    assert 2 not in found.known
+
+
+def test_refreshing_again_changes_nothing(
+    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
+) -> None:
+    week = prepared["us"]
+    assert isinstance(week, Prepared)
+    ids = pl.read_parquet(week.customers_path)["customer_id"].head(20).to_list()
+    before = [row.values for row in online_store(destination).read(views().customers, "us", ids) if row]
+    assert refresh(destination, [week])["us"] == refreshed["us"]
+    after = [row.values for row in online_store(destination).read(views().customers, "us", ids) if row]
+    assert after == before
+    assert len(before) == 20
+
+
+def test_an_older_week_never_overwrites_a_newer_one(
+    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
+) -> None:
+    week = prepared["de"]
+    assert isinstance(week, Prepared)
+    store, view = online_store(destination), views().customers
+    row = pl.read_parquet(week.customers_path).head(1)
+    ids = row["customer_id"].to_list()
+    store.write(view, "de", ids, row.with_columns(height_cm=pl.lit(1.0)), AS_OF - timedelta(weeks=1))
+    found = store.read(view, "de", ids)[0]
+    assert found is not None
+    assert found.values["height_cm"] == row["height_cm"].item()
+
+
+def test_too_little_coverage_blocks_with_both_figures() -> None:
+    thin = Refreshed("de", 100, 100, customer_coverage=0.5, article_coverage=1.0)
+    with pytest.raises(DataError, match=r"only 50\.0% of customers and 100\.0% of articles .* needs 98\.0%"):
+        require_coverage(thin, 0.98)
+
+
+def test_redis_away_is_said_and_can_be_tried_again(tmp_path: Path) -> None:
+    store = OnlineStore(repository("x", tmp_path, "redis://127.0.0.1:1/0"))
+    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
+        store.read(views().customers, "de", ["c"])
