@@ -20,6 +20,15 @@ SMALL_MARKET: dict[str, Any] = {
     "shadow": {"share": 0.5, "min_pairs": 50, "latency_margin": 20.0, "timeout_s": 5.0, "error_margin": 0.05},
 }
 
+# The markets of the session's environment.
+MARKETS: dict[str, dict[str, Any]] = {
+    "de": SMALL_MARKET,
+    "us": SMALL_MARKET,
+    # A market whose every line its rules drop, and one that nothing was delivered for.
+    "nobody": SMALL_MARKET | {"rules": [{"name": "fax only", "keep": {"kind": "channel_in", "channels": ["fax"]}}]},
+    "empty": SMALL_MARKET,
+}
+
 
 def environment_in(
     folder: Path, name: str, markets: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any] | None = None

@@ -97,7 +97,9 @@ class Gateway:
             log.exception("request %s failed", request_id)
             detail = f"Try again; if it stays, report request id {request_id}."
             response = Problem(Kind.INTERNAL, detail).response(request_id)
-        response.headers[REQUEST_ID_HEADER] = request_id
+        # Serve's proxy gives every request an id and echoes it by itself; a second header would be joined to it.
+        if request.headers.get(REQUEST_ID_HEADER) != request_id:
+            response.headers[REQUEST_ID_HEADER] = request_id
         if market is not None:
             label = market if market in self._champions else UNKNOWN
             self._measurements.request(label, response.status_code, time.perf_counter() - arrived)

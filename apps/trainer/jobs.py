@@ -1,5 +1,6 @@
 """The weekly job as Ray job submissions: one per market, fire and forget."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -69,6 +70,8 @@ class TrainerJobs:
     def _runtime_env(self) -> dict[str, Any]:
         """Where the job finds code, configuration and state: on the embedded cluster in this checkout."""
         variables = {"FITWAVE_STATE_DIR": str(self._environment.state_dir)}
+        if config := os.environ.get("FITWAVE_CONFIG"):
+            variables["FITWAVE_CONFIG"] = config
         if self._environment.ray_address:
             return {"working_dir": str(REPOSITORY), "env_vars": variables}
         return {"env_vars": variables | {"PYTHONPATH": str(REPOSITORY)}}

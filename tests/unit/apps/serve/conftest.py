@@ -37,7 +37,11 @@ class Edge:
         return self.ring
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self.gateway(Request(scope, receive))
+        request = Request(scope, receive)
+        response = await self.gateway(request)
+        # As Serve's proxy does: what came with an id goes with it, beside what the gateway says.
+        if echoed := request.headers.get("x-request-id"):
+            response.headers.append("X-Request-Id", echoed)
         await response(scope, receive, send)
 
     async def ask(self, market: str = "de", body: Any = None, key: str | None = None, **options: Any) -> httpx.Response:

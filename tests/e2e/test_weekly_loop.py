@@ -1,0 +1,329 @@
+"""The weekly loop through everything that is real: lakehouse, Ray, MLflow, git, Feast on Redis, Serve, HTTP.
+
+The tests of this module tell one story and run in order.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from apps.serve.api_keys import SCOPES
+from apps.serve.key_store import KeyStore
+from apps.shadow import promotion
+from apps.shadow.cli import app as shadow_app
+from apps.trainer.cli import app as trainer_app
+from apps.trainer.jobs import TrainerJobs
+from apps.trainer.weekly import MarketWeek, WeeklyRun
+from infra.demo.traffic import Shoppers, Tally, Traffic
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.base.errors import DataError
+from libs.features.generator.deliveries import cut_off, deliver, scramble_returns
+from libs.features.generator.population import MarketPlan
+from libs.features.lake import Lake
+from libs.features.schema import ARTICLES, CUSTOMERS
+from libs.models.lifecycle import Lifecycle
+from libs.models.pair_log import COMPLETE, read_window
+from tests.conftest import SESSION_FOLDER
+
+PLANS = {name: MarketPlan(name, 500, 80, 700, seed) for name, seed in (("de", 2), ("us", 4))}
+PLANS["nobody"] = replace(PLANS["de"], name="nobody")
+_PATIENCE_S = 60.0
+
+
+@dataclass
+class World:
+    """The running environment, and what the story needs of it."""
+
+    environment: Environment
+    endpoints: Endpoints
+    lifecycle: Lifecycle
+    lake: Lake
+    key: str
+    url: str
+
+    def week(self, number: int, *markets: str) -> dict[str, MarketWeek]:
+        run = WeeklyRun(self.environment, self.endpoints, cut_off(PLANS["de"], number), lambda _: None)
+        return run.run(markets)
+
+    def ask(self, market: str, body: Any, **headers: str) -> httpx.Response:
+        sent = {"Authorization": f"Bearer {self.key}"} | headers
+        return httpx.post(f"{self.url}/v1/markets/{market}/size-recommendations", json=body, headers=sent, timeout=20)
+
+    def champion(self, market: str) -> str | None:
+        holder = self.lifecycle.registry.holder(market, "champion")
+        return holder.number if holder else None
+
+    def shoppers(self, market: str) -> Shoppers:
+        articles = pl.DataFrame(pl.from_arrow(self.lake.read(ARTICLES, market)))
+        early = articles.filter(pl.col("online") & (pl.col("launched_at") < cut_off(PLANS["de"], 0)))
+        return Shoppers(self.lake.read(CUSTOMERS, market)["customer_id"].to_pylist(), early["article_id"].to_list())
+
+
+@pytest.fixture(autouse=True)
+def config_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and the jobs they submit find the session's environment."""
+    monkeypatch.setenv("FITWAVE_CONFIG", str(SESSION_FOLDER / "config"))
+
+
+@pytest.fixture(scope="module")
+def world(environment: Environment, endpoints: Endpoints) -> Iterator[World]:
+    lake = Lake.open(environment.lake)
+    for plan in PLANS.values():
+        deliver(lake, plan, 0)
+    store = KeyStore(endpoints.redis_url, environment.name)
+    _, key = store.create(None, frozenset(SCOPES), "e2e")
+    url = f"http://127.0.0.1:{endpoints.gateway_port}"
+    yield World(environment, endpoints, Lifecycle.of(environment, endpoints), lake, key, url)
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def first_week(world: World) -> dict[str, MarketWeek]:
+    return world.week(0, "de", "us", "nobody", "empty")
+
+
+@pytest.fixture(scope="module")
+def second_week(world: World, first_week: dict[str, MarketWeek]) -> dict[str, MarketWeek]:
+    for plan in PLANS.values():
+        deliver(world.lake, plan, 1)
+    scramble_returns(world.lake, PLANS["us"], seed=0)
+    return world.week(1, "de", "us")
+
+
+def test_the_first_accepted_models_are_live_and_bad_markets_failed_alone(
+    world: World, first_week: dict[str, MarketWeek]
+) -> None:
+    assert {name: week.outcome for name, week in first_week.items()} == {
+        "de": "champion",
+        "us": "champion",
+        "nobody": "failed",
+        "empty": "failed",
+    }
+    assert "fax only" in first_week["nobody"].reason
+    assert "has no data" in first_week["empty"].reason
+    assert world.champion("nobody") is None
+
+
+def test_each_version_is_registered_with_its_origin_and_tagged_in_git(
+    world: World, first_week: dict[str, MarketWeek], code_repository: Path
+) -> None:
+    version = world.lifecycle.registry.version("de", "1")
+    head = subprocess.run(
+        ["git", "-C", str(code_repository), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert version.tags["fitwave.git_commit"] == head
+    assert version.tags["fitwave.git_tag"] == first_week["de"].tag == "model/test/de/v1"
+    tags = subprocess.run(["git", "-C", str(code_repository), "tag"], capture_output=True, text=True, check=True)
+    assert {"model/test/de/v1", "model/test/us/v1"} <= set(tags.stdout.split())
+
+
+def test_a_customer_is_answered_over_http(world: World, first_week: dict[str, MarketWeek]) -> None:
+    shoppers = world.shoppers("de")
+    answer = world.ask("de", {"customer_id": shoppers.customers[0], "article_ids": list(shoppers.articles[:3])})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert answer.headers["X-Model-Version"] == body["model_version"] == "1"
+    assert [one["article_id"] for one in body["recommendations"]] == list(shoppers.articles[:3])
+    for one in body["recommendations"]:
+        assert one["basis"]["customer"] in ("history", "body", "market")
+        assert all(abs(size["small"] + size["fit"] + size["large"] - 1) < 0.001 for size in one["sizes"])
+
+
+def test_a_thousand_articles_are_one_question(world: World, first_week: dict[str, MarketWeek]) -> None:
+    shoppers = world.shoppers("de")
+    articles = (list(shoppers.articles) * 1000)[:1000]
+    answer = world.ask("de", {"customer_id": shoppers.customers[0], "article_ids": articles})
+    assert answer.status_code == 200
+    assert len(answer.json()["recommendations"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("market", "body", "headers", "status", "said"),
+    [
+        ("fr", {"customer_id": "c", "article_ids": ["a"]}, {}, 404, "no market 'fr'"),
+        ("nobody", {"customer_id": "c", "article_ids": ["a"]}, {}, 503, "no champion"),
+        ("de", {"customer_id": "c", "article_ids": ["a"]}, {}, 404, "a"),
+        ("de", {"customer_id": "c", "article_ids": []}, {}, 422, "article_ids"),
+        ("de", {"customer_id": "c", "article_ids": ["a"] * 1001}, {}, 422, "article_ids"),
+        ("de", {"customer_id": "c"}, {}, 422, "article_ids"),
+        ("de", {"customer_id": "c" * 1_000_000, "article_ids": ["a"]}, {}, 413, "262144"),
+        ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": ""}, 401, "key"),
+        ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": "Bearer fw_x_y"}, 401, "key"),
+    ],
+)
+def test_a_bad_request_gets_a_problem_that_says_what_to_do(
+    world: World,
+    first_week: dict[str, MarketWeek],
+    market: str,
+    body: Any,
+    headers: dict[str, str],
+    status: int,
+    said: str,
+) -> None:
+    answer = world.ask(market, body, **headers)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert said in problem["detail"]
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_a_key_for_one_market_is_for_that_market_and_ends_when_revoked(
+    world: World, first_week: dict[str, MarketWeek]
+) -> None:
+    shoppers = world.shoppers("us")
+    body = {"customer_id": shoppers.customers[0], "article_ids": [shoppers.articles[0]]}
+    store = KeyStore(world.endpoints.redis_url, world.environment.name)
+    key_id, key = store.create(frozenset({"us"}), frozenset(SCOPES), "shop")
+    time.sleep(1.0)
+    bearer = {"Authorization": f"Bearer {key}"}
+    assert world.ask("us", body, **bearer).status_code == 200
+    assert world.ask("de", body, **bearer).status_code == 403
+    store.revoke(key_id)
+    time.sleep(1.0)
+    assert world.ask("us", body, **bearer).status_code == 401
+    store.close()
+
+
+def test_the_documentation_is_served_without_a_key(world: World, first_week: dict[str, MarketWeek]) -> None:
+    assert httpx.get(f"{world.url}/docs").status_code == 200
+    paths = httpx.get(f"{world.url}/openapi.json").json()["paths"]
+    assert "/v1/markets/{market}/size-recommendations" in paths
+    assert httpx.get(f"{world.url}/readyz").status_code == 200
+    assert "fitwave_requests_total" in httpx.get(f"{world.url}/metrics").text
+
+
+def test_the_second_week_is_shadowed_and_a_broken_feed_is_rejected_with_the_endpoint_unchanged(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    assert second_week["de"].outcome == "challenger"
+    assert second_week["us"].outcome == "rejected"
+    assert "auc_macro" in second_week["us"].reason
+    assert world.lifecycle.registry.version("us", "2").tags["fitwave.status"] == "rejected"
+    assert world.lifecycle.registry.holder("us", "challenger") is None
+    shoppers = world.shoppers("us")
+    answer = world.ask("us", {"customer_id": shoppers.customers[0], "article_ids": [shoppers.articles[0]]})
+    assert answer.json()["model_version"] == "1"
+    assert (world.champion("de"), world.champion("us")) == ("1", "1")
+
+
+def wait_for_pairs(world: World, at_least: int) -> None:
+    shadow = promotion.shadow_of(world.lifecycle, "de")
+    assert shadow is not None
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        rows, _ = read_window(world.lake, "de", shadow.window)
+        if len(rows.filter(pl.col("outcome") == COMPLETE)) >= at_least:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"fewer than {at_least} complete pairs in {_PATIENCE_S} s: {rows['outcome'].to_list()}")
+
+
+def test_traffic_is_mirrored_by_customer_in_pairs_and_the_window_can_be_judged(
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Traffic(world.url, world.key, {"de": world.shoppers("de")}) as traffic:
+        wait_for_pairs(world, 50)
+    tally: Tally = traffic.tallies["de"]
+    assert (tally.failed, dict(tally.failures)) == (0, {})
+    time.sleep(3.0)  # the log's last flush
+    shadow = promotion.shadow_of(world.lifecycle, "de")
+    assert shadow is not None
+    rows, counts = read_window(world.lake, "de", shadow.window)
+    assert counts.requests == tally.sent
+    assert counts.expected == len(rows)
+    assert set(rows["champion_version"]) == {"1"}
+    assert set(rows["challenger_version"]) == {"2"}
+    assert not any(customer in rows["customer"].to_list() for customer in world.shoppers("de").customers)
+    verdict = promotion.judge_window(world.lifecycle, shadow)
+    assert verdict.comparison.integrity.faults(world.environment.market("de").shadow) == []
+    shadow_app(["compare", "--market", "de", "--environment", "test"], result_action="return_value")
+    shadow_app(["status", "--environment", "test"], result_action="return_value")
+    out = capsys.readouterr().out
+    assert verdict.decision in out
+    assert shadow.window in out.replace("\n", "")
+
+
+def test_promotion_and_rollback_under_traffic_fail_no_request_and_leave_no_old_answer(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    shoppers = world.shoppers("de")
+    body = {"customer_id": shoppers.customers[0], "article_ids": [shoppers.articles[0]]}
+    with Traffic(world.url, world.key, {"de": shoppers}) as traffic:
+        time.sleep(1.0)
+        promotion.promote(world.lifecycle, "de", "test", {})
+        assert {world.ask("de", body).json()["model_version"] for _ in range(20)} == {"2"}
+        began = time.monotonic()
+        assert promotion.rollback(world.lifecycle, "de", "test") == ("2", "1")
+        rollback_s = time.monotonic() - began
+        assert {world.ask("de", body).json()["model_version"] for _ in range(20)} == {"1"}
+        time.sleep(1.0)
+    tally = traffic.tallies["de"]
+    assert (tally.failed, dict(tally.failures)) == (0, {})
+    assert set(tally.versions) == {"1", "2"}
+    assert rollback_s < 30
+    actions = [(entry.action, entry.version) for entry in world.lifecycle.ledger.entries("de")]
+    assert actions == [("first", "1"), ("shadow", "2"), ("promote", "2"), ("rollback", "1")]
+    with pytest.raises(DataError, match="v1 is the first champion"):
+        promotion.rollback(world.lifecycle, "de", "again")
+
+
+def test_a_promotion_that_was_killed_half_way_is_finished_by_running_it_again(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    registry = world.lifecycle.registry
+    registry.assign("de", "challenger", "2", None)
+    registry.assign("de", "champion", "2", "1")  # and here the promoter died: no ledger entry, Serve as before
+    promotion.promote(world.lifecycle, "de", "again", {})
+    assert world.champion("de") == "2"
+    assert registry.holder("de", "challenger") is None
+    last = world.lifecycle.ledger.last("de")
+    assert last is not None
+    assert (last.action, last.version, last.previous) == ("promote", "2", "1")
+    shoppers = world.shoppers("de")
+    answer = world.ask("de", {"customer_id": shoppers.customers[0], "article_ids": [shoppers.articles[0]]})
+    assert answer.json()["model_version"] == "2"
+
+
+def test_a_submitted_job_runs_by_itself_and_its_challenger_can_be_rejected_by_hand(
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
+) -> None:
+    deliver(world.lake, PLANS["de"], 2)
+    as_of = cut_off(PLANS["de"], 2).isoformat()
+    trainer_app(["submit", "--market", "de", "--as-of", as_of, "--environment", "test"], result_action="return_value")
+    job = capsys.readouterr().out.strip()
+    jobs = TrainerJobs(world.environment, world.endpoints)
+    deadline = time.monotonic() + 240
+    while (state := next(one for one in jobs.list() if one.id == job)).status in ("pending", "running"):
+        assert time.monotonic() < deadline, jobs.logs(job)
+        time.sleep(1.0)
+    assert state.status == "succeeded", jobs.logs(job)
+    trainer_app(["jobs", "--environment", "test"], result_action="return_value")
+    assert "succeeded" in capsys.readouterr().out
+    challenger = world.lifecycle.registry.holder("de", "challenger")
+    assert challenger is not None
+    assert challenger.number == "3"
+    promotion.reject(world.lifecycle, "de", "not now", {})
+    assert world.lifecycle.registry.holder("de", "challenger") is None
+    assert world.champion("de") == "2"
+    with pytest.raises(DataError, match="has no challenger"):
+        promotion.promote(world.lifecycle, "de", "too late", {})
+
+
+def test_the_history_is_in_the_ledger(
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shadow_app(["history", "--market", "de", "--environment", "test"], result_action="return_value")
+    out = capsys.readouterr().out
+    assert all(action in out for action in ("first", "shadow", "promote", "rollback", "reject"))
+    assert json.loads((world.environment.home / "ledger" / "us.jsonl").read_text().splitlines()[0])["action"] == "first"
