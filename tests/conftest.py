@@ -1,38 +1,17 @@
-"""What holds for every test, and the one Redis and the one Ray cluster of a session.
+"""The one Redis and the one Ray cluster of a test session."""
 
-Nothing of the caller's own environment reaches a test. Ray reads how to reach a cluster when it is imported, which
-test modules do before any fixture runs; so the folder of the session's environment, and the token that its cluster
-will ask for, are settled here at once.
-"""
-
-import atexit
-import os
-import secrets
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.session import SESSION_FOLDER
+
 if TYPE_CHECKING:
     from libs.base.endpoints import Endpoints
     from libs.base.environment import Environment
-
-for name in [name for name in os.environ if name.startswith(("FITWAVE_", "RAY_"))]:
-    del os.environ[name]
-
-SESSION_FOLDER = Path(tempfile.mkdtemp(prefix="fitwave-test-"))
-SESSION_HOME = SESSION_FOLDER / "var" / "test"
-SESSION_HOME.mkdir(parents=True)
-(SESSION_HOME / "ray-token").write_text(secrets.token_hex(32), encoding="utf-8")
-atexit.register(shutil.rmtree, SESSION_FOLDER, ignore_errors=True)
-
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-os.environ["RAY_AUTH_MODE"] = "token"
-os.environ["RAY_AUTH_TOKEN_PATH"] = str(SESSION_HOME / "ray-token")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

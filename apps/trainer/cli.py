@@ -26,14 +26,14 @@ def run(market: Market = None, all_: All = False, as_of: AsOf = None, environmen
     from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
-    markets = _chosen(settings, market, all_)
+    markets, time = _chosen(settings, market, all_), parse_time(as_of)
     endpoints = resolve(settings)
 
     from apps.trainer.report import print_weeks
     from apps.trainer.weekly import WeeklyRun
 
     console = Console()
-    weekly = WeeklyRun(settings, endpoints, parse_time(as_of), console.log)
+    weekly = WeeklyRun(settings, endpoints, time, console.log)
     weeks = weekly.run(markets)
     print_weeks(console, weeks.values())
     return int(any(week.outcome == "failed" for week in weeks.values()))
@@ -46,8 +46,8 @@ def submit(market: Market = None, all_: All = False, as_of: AsOf = None, environ
     from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
-    markets = _chosen(settings, market, all_)
-    for job in TrainerJobs(settings, resolve(settings)).submit(markets, parse_time(as_of)):
+    markets, time = _chosen(settings, market, all_), parse_time(as_of)
+    for job in TrainerJobs(settings, resolve(settings)).submit(markets, time):
         print(job)
 
 

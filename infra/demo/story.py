@@ -30,7 +30,7 @@ from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import read_window
 
 _LOOK_EVERY_S = 5.0
-_WATCH_S = 75.0
+_WATCH_S = 90.0
 # Traffic goes on for so long after a promotion, to meet the new champion.
 _AFTERWARDS_S = 3.0
 

@@ -1,5 +1,6 @@
 """The elastic engine: xgboost-ray on several actors, which goes on when one dies and takes its replacement back."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -93,6 +94,7 @@ class _Tracker:
 
     def __init__(self, thread: Thread) -> None:
         self._thread = thread
+        self.pid = os.getpid()
 
     def join(self, timeout: float | None = None) -> None:
         self._thread.join(timeout)

@@ -4,6 +4,7 @@ MLflow's aliases are last-writer-wins. Whoever changes one holds the environment
 expects to replace.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ class Registry:
         self._environment = environment
         self._artifacts = artifacts
         self._uri = mlflow_uri
+        # Seconds, where MLflow itself would try for minutes; a weekly job that cannot register is run again.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         with self._reachable():
             self._client = MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
 

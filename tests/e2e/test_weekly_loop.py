@@ -32,7 +32,7 @@ from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
-from tests.conftest import SESSION_FOLDER
+from tests.session import SESSION_FOLDER
 
 PLANS = {name: MarketPlan(name, 500, 80, 700, seed) for name, seed in (("de", 2), ("us", 4))}
 PLANS["nobody"] = replace(PLANS["de"], name="nobody")
