@@ -13,9 +13,9 @@ import redis
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
-from libs.base.errors import TransientError
+from libs.base.errors import DataError, TransientError
 from libs.models.ledger import Entry, Ledger
-from libs.models.registry import Registry, Version
+from libs.models.registry import Registry, Role, Version
 from libs.models.serving_plan import Challenger, LiveState, apply, render
 
 # Longer than any single change takes; a holder that died gives the lock back after it.
@@ -80,17 +80,32 @@ class Lifecycle:
         """Make Serve run what the registry says."""
         apply(self.endpoints, render(self.environment, self.endpoints, self.state()))
 
-    def go_live(self, version: Version, evidence: dict[str, Any]) -> str:
+    def go_live(self, version: Version, evidence: dict[str, Any]) -> Role:
         """Deploy an accepted version: as a shadow, or, where nothing is live yet, as the first champion.
 
-        A challenger that is still in its window is replaced, and its window ends. Returns the role given.
+        A challenger that is still in its window is replaced, and its window ends. Returns the role given. A version
+        that cannot be deployed loses the role again, so that it does not stand in the way of the next deployment.
+
+        Raises:
+            DataError: Serve does not take the version.
+            TransientError: Redis, MLflow or Serve is away.
         """
         with self.changing():
             role = self._take_role(version, evidence)
-            self.publish()
+            try:
+                self.publish()
+            except DataError as error:
+                self._take_back(version, role, str(error))
+                raise
         return role
 
-    def _take_role(self, version: Version, evidence: dict[str, Any]) -> str:
+    def _take_back(self, version: Version, role: Role, reason: str) -> None:
+        self.registry.release(version.market, role)
+        self.registry.tag(version.market, version.number, {"fitwave.status": "not deployed", "fitwave.reason": reason})
+        self.ledger.append(Entry(version.market, "reject", version.number, None, f"not deployed: {reason}"))
+        self.publish()
+
+    def _take_role(self, version: Version, evidence: dict[str, Any]) -> Role:
         champion = self.registry.holder(version.market, "champion")
         if champion is None or champion.number == version.number:
             self.registry.assign(version.market, "champion", version.number, None)

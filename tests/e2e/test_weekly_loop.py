@@ -320,6 +320,20 @@ def test_a_submitted_job_runs_by_itself_and_its_challenger_can_be_rejected_by_ha
         promotion.promote(world.lifecycle, "de", "too late", {})
 
 
+def test_a_version_that_cannot_be_deployed_loses_its_role_and_blocks_nobody(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    registry = world.lifecycle.registry
+    package = Path(registry.version("us", "1").ref.path)
+    broken = registry.register("us", package, "0" * 64, {}, {})  # its package is not the one that was registered
+    with pytest.raises(DataError, match="did not deploy"):
+        world.lifecycle.go_live(broken, {})
+    assert registry.holder("us", "challenger") is None
+    assert registry.version("us", broken.number).tags["fitwave.status"] == "not deployed"
+    world.lifecycle.publish()
+    assert world.champion("us") == "1"
+
+
 def test_the_history_is_in_the_ledger(
     world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
 ) -> None:
