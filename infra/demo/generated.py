@@ -19,7 +19,7 @@ PLANS = {
 }
 # `de` moves to the platform in two steps: these weeks first, the older ones a week later.
 _MIGRATED_FIRST_WEEKS = 14
-_TRUTH_PAIRS = 300
+_TRUTH_CUSTOMERS = 150
 _BATCH = 20
 
 
@@ -57,7 +57,7 @@ def _truth(story: Story, lake: Lake, plan: MarketPlan) -> Accuracy:
     rng = random.Random(plan.seed)
     shoppers = story.shoppers[plan.name]
     customers, articles, answers = [], [], {}
-    for customer in rng.sample(list(shoppers.customers), _TRUTH_PAIRS):
+    for customer in rng.sample(list(shoppers.customers), _TRUTH_CUSTOMERS):
         asked = rng.sample(list(shoppers.articles), _BATCH)
         for one in ask(story.url, story.key, plan.name, customer, asked)["recommendations"]:
             customers.append(customer)

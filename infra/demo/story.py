@@ -27,10 +27,9 @@ from libs.base.environment import Environment
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.models.lifecycle import Lifecycle
-from libs.models.pair_log import read_window
 
 _LOOK_EVERY_S = 5.0
-_WATCH_S = 90.0
+_WATCH_S = 60.0
 # Traffic goes on for so long after a promotion, to meet the new champion.
 _AFTERWARDS_S = 3.0
 
@@ -145,19 +144,17 @@ class Story:
             highlight=False,
         )
         if verdict.decision == "extend":
-            self._note(market, shadow.window, verdict)
+            self._note(market, verdict)
             return False
         settled = settle(self.lifecycle, market)
         assert settled is not None
         print_verdict(self.console, market, settled)
-        self._note(market, shadow.window, settled)
+        self._note(market, settled)
         return settled.decision != "extend"
 
-    def _note(self, market: str, window: str, verdict: Verdict) -> None:
-        _, counts = read_window(Lake.open(self.environment.lake), market, window)
-        integrity = verdict.comparison.integrity
+    def _note(self, market: str, verdict: Verdict) -> None:
         report = self.reports[market]
-        report.pairs = asdict(counts) | {"logged": integrity.logged, "complete": integrity.complete}
+        report.pairs = asdict(verdict.comparison.integrity)
         report.verdict = verdict.evidence()
 
     def write(self, extra: Mapping[str, Any]) -> str:
