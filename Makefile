@@ -58,7 +58,7 @@ lock: setup ## Make requirements.txt from requirements.in again.
 
 pants: ## Ask Pants for the dependency graph and check it; needs Python 3.9 beside 3.11.
 	@command -v $(PANTS_PYTHON) >/dev/null && $(PANTS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' || { echo "Pants 2.17.1 runs in Python 3.9: say make pants PANTS_PYTHON=/path/to/python3.9"; exit 1; }
-	@test -e .pants-venv/.set-up || { $(PANTS_PYTHON) -m venv .pants-venv && .pants-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/pants/requirements.txt && touch .pants-venv/.set-up; }
+	@test -e .pants-venv/.set-up || { $(PANTS_PYTHON) -m venv .pants-venv && .pants-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/pants/pants-lock.txt && touch .pants-venv/.set-up; }
 	@.pants-venv/bin/pants list :: > /dev/null && echo "pants list: every target is well-formed"
 	@.pants-venv/bin/pants tailor --check :: && echo "pants tailor: every file has a target"
 	@.pants-venv/bin/pants dependencies :: > /dev/null && echo "pants dependencies: every import has an owner and is allowed"
