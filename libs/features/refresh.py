@@ -66,6 +66,8 @@ def refresh(destination: Destination, prepared: Sequence[Prepared]) -> dict[str,
         TransientError: Redis is away.
     """
     apply_definitions(destination)
+    # A first read here: that Redis is away is said at once and plainly, not by a failed task among many.
+    _store(destination).read(views().customers, prepared[0].market, [""])
     parts = [part for market in prepared for part in _parts(market)]
     writes = ray.data.from_items(parts, override_num_blocks=len(parts))
     # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.

@@ -229,6 +229,15 @@ def test_too_little_coverage_blocks_with_both_figures() -> None:
         require_coverage(thin, 0.98)
 
 
+def test_a_refresh_without_redis_says_so_before_it_starts(
+    prepared: dict[str, Prepared | Failed], tmp_path: Path
+) -> None:
+    week = prepared["de"]
+    assert isinstance(week, Prepared)
+    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
+        refresh(Destination("x", tmp_path, "redis://127.0.0.1:1/0"), [week])
+
+
 def test_redis_away_is_said_and_can_be_tried_again(tmp_path: Path) -> None:
     store = OnlineStore(repository("x", tmp_path, "redis://127.0.0.1:1/0"))
     with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
