@@ -1,5 +1,6 @@
 """Who may import whom: holds on the tree, and fails by name on a tree where it does not."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ def copy(tmp_path: Path) -> Path:
     ("place", "imported"),
     [
         ("libs/base/planted.py", "apps.serve.cli"),
+        ("libs/planted.py", "apps.serve.cli"),
         ("libs/features/planted.py", "libs.models.contract"),
         ("apps/shadow/planted.py", "apps.serve.cli"),
         ("apps/trainer/planted.py", "infra.lake_cli"),
@@ -40,7 +42,7 @@ def test_a_forbidden_import_is_named(copy: Path, place: str, imported: str) -> N
 
 
 def test_every_init_file_is_empty() -> None:
-    found = [path for name in ("libs", "apps", "infra") for path in (REPOSITORY / name).rglob("__init__.py")]
+    found = [path for name in ("libs", "apps", "infra", "tests") for path in (REPOSITORY / name).rglob("__init__.py")]
     assert found
     assert [path for path in found if path.read_bytes()] == []
 
@@ -50,3 +52,11 @@ def test_no_requirements_file_names_a_host() -> None:
     assert len(files) == 4
     for path in files:
         assert "://" not in path.read_text(), path
+
+
+def test_no_tracked_file_names_a_package_index() -> None:
+    command = ["git", "ls-files", "-z"]
+    names = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0")
+    paths = [REPOSITORY / name for name in names if name and (REPOSITORY / name).is_file()]
+    assert paths
+    assert [path for path in paths if re.search(rb"https?://\S+/simple\b", path.read_bytes())] == []
