@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from libs.base.errors import DataError
 from libs.base.market import Frozen, Recommendation
-from libs.features.assembly import FEATURES, Requests, assemble
+from libs.features.assembly import FEATURES, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
 from libs.models.body import BodySize
 from libs.models.ordinal import Calibration, Probabilities, margins, probabilities
@@ -44,8 +44,11 @@ class Package:
 
     def predict(self, requests: Requests) -> Probabilities:
         """P(small), P(fit), P(large) of every candidate size, (m, 3)."""
-        rows = assemble(requests, self.card.body_size.position(requests.values))
-        return probabilities(margins(self.booster, rows), self.card.calibration)
+        return probabilities(margins(self.booster, self.inputs(requests)), self.card.calibration)
+
+    def inputs(self, requests: Requests) -> Matrix:
+        """The model's input, one row for every candidate size, (m, len(FEATURES))."""
+        return assemble(requests, self.card.body_size.position(requests.values))
 
 
 def new_card(
