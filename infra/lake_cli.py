@@ -70,7 +70,7 @@ def import_renttherunway(
     settings = load_environment(environment)
     lake = Lake.open(settings.lake)
     _make_room(lake, settings.market(market).name, replace)
-    report = import_file(file, lake, market)
+    report = import_file([file], lake, market)
     console = Console()
     console.print(f"{report.imported:,} of {report.lines:,} lines imported as market {market}")
     for reason, count in report.malformed.most_common():

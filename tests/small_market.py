@@ -40,8 +40,10 @@ def small_market(seed: int = 0, lines: int = 4_000, customers: int = 300, articl
             "birth_year": pl.Series(rng.integers(1950, 2005, customers), dtype=pl.Int32),
             "height_cm": [None if rng.random() < 0.3 else float(150 + s) for s in true_size],
             "weight_kg": [None if rng.random() < 0.3 else float(20 + s) for s in true_size],
+            "bust_cm": [None] * customers,
+            "underbust_cm": [None] * customers,
         },
-        schema_overrides={"height_cm": pl.Float64, "weight_kg": pl.Float64},
+        schema_overrides=dict.fromkeys(("height_cm", "weight_kg", "bust_cm", "underbust_cm"), pl.Float64),
     )
     catalogue = pl.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""`fitwave trainer`: run, submit and look at the weekly job."""
+"""`fitwave trainer`: run, submit and look at the weekly job, and tune a market on demand."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -49,6 +49,35 @@ def submit(market: Market = None, all_: All = False, as_of: AsOf = None, environ
     markets, time = _chosen(settings, market, all_), parse_time(as_of)
     for job in TrainerJobs(settings, resolve(settings)).submit(markets, time):
         print(job)
+
+
+@app.command
+def tune(
+    *,
+    market: Annotated[str, Parameter(name="--market", help="The market.")],
+    minutes: Annotated[float, Parameter(help="End the search after so long.")] = 10.0,
+    trials: Annotated[int, Parameter(help="End the search after so many sets.")] = 40,
+    concurrent: Annotated[int, Parameter(help="Sets tried at a time, a CPU each.")] = 2,
+    as_of: AsOf = None,
+    write: Annotated[
+        bool, Parameter(name="--write", negative="--dry-run", help="Store the found set, if it is surely better.")
+    ] = True,
+    environment: EnvironmentName = None,
+) -> None:
+    """Search a market's hyper-parameters on its train window, and store what is better in its config."""
+    from libs.base.endpoints import resolve
+
+    settings = load_environment(environment)
+    name, time = settings.market(market).name, parse_time(as_of)
+    endpoints = resolve(settings)
+
+    from apps.trainer.tune import TuneRun, print_tuned, store
+    from libs.models.tuning import Budget
+
+    console, budget = Console(), Budget(minutes, trials, concurrent)
+    tuned = TuneRun(settings, endpoints, time, console.log).run(name, budget)
+    print_tuned(console, tuned, budget)
+    store(console, settings, name, tuned, write)
 
 
 @app.command

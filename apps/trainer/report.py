@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from apps.trainer.weekly import MarketWeek
+from libs.models.fleet import Trained
 
 _COLOURS = {"champion": "green", "challenger": "cyan", "rejected": "yellow", "failed": "red"}
 
 
 def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
-    """One row per market, then the reasons of those that did not get through."""
+    """One row per market, then the reasons of those that did not get through, and where the model reports are."""
     table = Table("market", "lines in", "after rules", "labelled", "AUC macro", "log loss", "version", "outcome")
     weeks = list(weeks)
     for week in weeks:
@@ -22,8 +24,8 @@ def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
             f"{prepared.lines_in:,}" if prepared else "",
             f"{prepared.lines_out:,}" if prepared else "",
             f"{prepared.labelled:,}" if prepared else "",
-            f"{trained.metrics.auc_macro:.3f}" if trained and trained.metrics.auc_macro is not None else "",
-            f"{trained.metrics.log_loss:.3f}" if trained else "",
+            _measured(trained, "auc_macro"),
+            _measured(trained, "log_loss"),
             f"v{week.version}" if week.version else "",
             f"[{colour}]{week.outcome}[/{colour}]",
         )
@@ -31,3 +33,23 @@ def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
     for week in weeks:
         if week.reason:
             console.print(f"[bold]{week.market}[/bold] {week.outcome} at {week.stage}: {week.reason}", highlight=False)
+    for week in weeks:
+        for doubt in week.trained.judgement.doubts if week.trained else ():
+            console.print(f"[bold]{week.market}[/bold] worth a look: {doubt}", highlight=False)
+    for week in weeks:
+        if week.report_path:
+            # Not wrapped: a path is copied or clicked as a whole.
+            console.print(
+                f"[bold]{week.market}[/bold] model report: {escape(week.report_path)}", highlight=False, soft_wrap=True
+            )
+        elif week.trained and week.trained.report_fault:
+            fault = escape(week.trained.report_fault)
+            console.print(f"[bold]{week.market}[/bold] [red]has no model report[/red]: {fault}", highlight=False)
+
+
+def _measured(trained: Trained | None, name: str) -> str:
+    """A measure over its interval, which is narrower than beside it."""
+    check = trained.judgement.check(name) if trained else None
+    if check is None or check.value is None:
+        return ""
+    return f"{check.value:.3f}" + (f"\n{check.low:.3f}-{check.high:.3f}" if check.low is not None else "")

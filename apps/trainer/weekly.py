@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version as library_version
+from pathlib import Path
 from typing import Any
 
 from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
@@ -17,7 +18,7 @@ from libs.base.errors import DataError, FitwaveError
 from libs.base.market import Market
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh, require_coverage
-from libs.models.fleet import RESULT_FILE, Assignment, Trained, Untrained, train_fleet
+from libs.models.fleet import REPORT_FILE, RESULT_FILE, Assignment, Trained, Untrained, train_fleet
 from libs.models.lifecycle import Lifecycle
 from libs.models.package import fingerprint
 from libs.models.registry import Version
@@ -42,6 +43,7 @@ class MarketWeek:
     prepared: Prepared | None = None
     trained: Trained | None = None
     version: str | None = None
+    report_path: str | None = None
     tag: str | None = None
     refreshed: Refreshed | None = None
 
@@ -105,6 +107,7 @@ class WeeklyRun:
             lines=prepared.labelled,
             champion=champion.ref.path if champion else None,
             champion_version=champion.number if champion else None,
+            funnel=tuple(prepared.funnel),
         )
 
     def _keep_trained(self, results: Mapping[str, Trained | Untrained]) -> dict[str, Trained]:
@@ -139,10 +142,13 @@ class WeeklyRun:
             market,
             trained.folder,
             fingerprint(trained.folder),
-            {name: value for name, value in asdict(trained.metrics).items() if value is not None},
+            {name: value for name, value in asdict(trained.metrics).items() if value is not None}
+            | trained.judgement.bounds,
             self._tags(trained, commit)
             | {"fitwave.status": "accepted" if passed else "rejected", "fitwave.reason": trained.judgement.reason},
+            self._report_beside(trained),
         )
+        week.report_path = str(version.report) if version.report else None
         week.version, week.tag = version.number, tag_name(self.environment.name, market, version.number)
         tag_version(
             self.environment.code,
@@ -154,6 +160,16 @@ class WeeklyRun:
         lifecycle.registry.tag(market, version.number, {"fitwave.git_tag": week.tag})
         return version
 
+    def _report_beside(self, trained: Trained) -> Path | None:
+        """Move the report out of the package's folder: it is logged beside the package, not as a part of it."""
+        if trained.report_fault:
+            self.notify(f"{trained.market} has no model report: {trained.report_fault}")
+            return None
+        # No market's name has a dot.
+        folder = trained.folder.with_name(f"{trained.market}.report")
+        folder.mkdir(exist_ok=True)
+        return (trained.folder / REPORT_FILE).replace(folder / REPORT_FILE)
+
     def _tags(self, trained: Trained, commit: Commit) -> dict[str, str]:
         config = self.environment.market(trained.market).model_dump_json()
         libraries = {name: library_version(name) for name in _LIBRARIES}
@@ -164,6 +180,7 @@ class WeeklyRun:
             "fitwave.config_sha256": hashlib.sha256(config.encode()).hexdigest(),
             "fitwave.libraries": json.dumps(libraries),
             "fitwave.compared_with": trained.champion_version or "",
+            "fitwave.report_fault": trained.report_fault,
         }
 
     def _refresh(self, prepared: Sequence[Prepared], accepted: dict[str, Version]) -> None:
@@ -181,7 +198,7 @@ class WeeklyRun:
 
     def _go_live(self, lifecycle: Lifecycle, version: Version) -> None:
         trained = self.weeks[version.market].trained
-        evidence = {"metrics": asdict(trained.metrics)} if trained else {}
+        evidence = {"metrics": asdict(trained.metrics), "judgement": asdict(trained.judgement)} if trained else {}
         try:
             role = lifecycle.go_live(version, evidence)
         except FitwaveError as error:

@@ -21,7 +21,7 @@ def tell(story: Story, data: Path) -> None:
     """
     lake = Lake.open(story.environment.lake)
     story.console.rule("the public file as a lakehouse")
-    report = import_renttherunway(data, lake, _MARKET)
+    report = import_renttherunway([data], lake, _MARKET)
     left_out = dict(report.malformed) or "none"
     story.console.print(f"{report.imported:,} of {report.lines:,} lines; left out: {left_out}")
     newest: datetime = pc.max(lake.read(ORDERS, _MARKET)["ordered_at"]).as_py()

@@ -113,11 +113,7 @@ def load_environment(name: str | None = None, root: Path | None = None) -> Envir
         DataError: a file is absent, is not YAML, or breaks the schema; every fault is listed with its place.
     """
     name = name or os.environ.get("FITWAVE_ENVIRONMENT", "main")
-    root = root or Path(os.environ.get("FITWAVE_CONFIG", CONFIG_ROOT))
-    folder = root / name
-    if not folder.is_dir():
-        found = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) if root.is_dir() else "none"
-        raise DataError(f"no environment {name!r} under {root}: there is {found}. Set --environment or FITWAVE_CONFIG.")
+    folder = environment_folder(name, root)
     settings = _read_yaml(folder / "environment.yaml") | {"name": name}
     settings |= {key: os.environ[var] for key, var in _FROM_PROCESS.items() if os.environ.get(var)}
     files = sorted((folder / "markets").glob("*.yaml"))
@@ -125,6 +121,20 @@ def load_environment(name: str | None = None, root: Path | None = None) -> Envir
         raise DataError(f"no market in {folder / 'markets'}: add one file per market, like de.yaml")
     markets = {path.stem: _build(Market, _read_yaml(path) | {"name": path.stem}, path) for path in files}
     return _build(Environment, settings | {"markets": markets}, folder / "environment.yaml")
+
+
+def environment_folder(name: str, root: Path | None = None) -> Path:
+    """The folder of an environment's files.
+
+    Raises:
+        DataError: there is none; the message lists those that are.
+    """
+    root = root or Path(os.environ.get("FITWAVE_CONFIG", CONFIG_ROOT))
+    folder = root / name
+    if not folder.is_dir():
+        found = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) if root.is_dir() else "none"
+        raise DataError(f"no environment {name!r} under {root}: there is {found}. Set --environment or FITWAVE_CONFIG.")
+    return folder
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

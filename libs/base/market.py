@@ -86,18 +86,25 @@ class Training(Frozen):
     learning_rate: float = Field(default=0.1, gt=0, le=1)
     min_child_weight: float = Field(default=20.0, ge=0)
     subsample: float = Field(default=0.8, gt=0, le=1)
+    colsample: float = Field(default=0.5, gt=0, le=1)
     seed: int = 7
 
 
 class SliceStandard(Frozen):
-    """A floor for one slice of the holdout; a slice with fewer lines than `min_lines` is reported, not judged."""
+    """A floor for one slice of the holdout. It rejects when it is surely missed: the slice has `min_lines`, and its
+    whole interval is below. What cannot be told is reported.
+    """
 
     min_auc_macro: Share
     min_lines: int = Field(default=500, ge=1)
 
 
 class MinimumStandards(Frozen):
-    """What a version must reach on the time-forward holdout before it may be shadowed."""
+    """What a version must reach on the time-forward holdout before it may be shadowed.
+
+    `confidence` is that of the intervals around the measures. The measures themselves are held against the bounds; the
+    two margins beside the champion must be kept by the whole interval of the paired difference.
+    """
 
     min_auc_macro: Share = 0.60
     max_log_loss: float = Field(default=1.0, gt=0)
@@ -106,6 +113,8 @@ class MinimumStandards(Frozen):
     min_top1_accuracy: Share = 0.30
     min_holdout_lines: int = Field(default=500, ge=1)
     max_log_loss_over_champion: float = Field(default=0.01, ge=0)
+    max_auc_macro_under_champion: Share = 0.02
+    confidence: float = Field(default=0.95, ge=0.5, le=0.999)
     slices: dict[str, SliceStandard] = Field(default_factory=dict)
 
 

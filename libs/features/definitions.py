@@ -11,7 +11,7 @@ from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.types import Array, FeastType, Float64, Int64, String
 
 from libs.base.errors import DataError
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, CUSTOMER_STATISTICS, SIZE_STATISTICS
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, HISTORY_COUNTS, SIZE_RANGE, SIZE_STATISTICS
 
 # How long a read or write may hang before Redis counts as gone; redis-py waits forever unless told.
 _REDIS_TIMEOUT_S = 2
@@ -52,8 +52,11 @@ def views() -> Views:
     """The views, made anew: Feast changes the objects it applies."""
     floats = Array(Float64)
     customers: dict[str, FeastType] = dict.fromkeys(CUSTOMER_BODY, Float64)
-    customers |= dict.fromkeys(CUSTOMER_STATISTICS, floats)
-    articles: dict[str, FeastType] = {"scale": Int64, "sizes": Array(String), "positions": floats}
+    customers |= {"body_positions": floats}
+    customers |= {"history_scale": Array(Int64), "history_position": floats, "history_brand": Array(String)}
+    customers |= dict.fromkeys(HISTORY_COUNTS, floats)
+    articles: dict[str, FeastType] = {"brand": String, "scale": Int64, "sizes": Array(String), "positions": floats}
+    articles |= dict.fromkeys(SIZE_RANGE, Float64)
     articles |= dict.fromkeys(SIZE_STATISTICS, floats)
     articles |= dict.fromkeys(ARTICLE_STATISTICS, Float64)
     return Views(_view("customer_features", CUSTOMER, customers), _view("article_features", ARTICLE, articles))

@@ -1,23 +1,48 @@
 """Requests from the training table: the offline side of the one assembly."""
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from libs.features.assembly import Requests
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, CUSTOMER_STATISTICS, SIZE_STATISTICS
+from libs.features.assembly import Floats, Requests
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
+from libs.features.persons import Indices
 
 
 def requests_from_training(rows: pl.DataFrame) -> Requests:
-    """Shape: training rows (n) with lists of sizes -> n questions with all their candidates."""
-    names = (*CUSTOMER_STATISTICS, *CUSTOMER_BODY, *ARTICLE_STATISTICS, "scale")
-    values = {name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names}
-    sizes = {name: rows[name].explode(empty_as_null=False).to_numpy() for name in ("positions", *SIZE_STATISTICS)}
-    counts = rows["positions"].list.len().to_numpy().astype(np.int64)
-    return Requests(values, sizes, np.concatenate([[0], np.cumsum(counts)]))
+    """Shape: training rows (n) with lists of sizes and history -> n questions with all their candidates.
+
+    What was bought is what was chosen.
+    """
+    names = (*CUSTOMER_BODY, "body_position", *ARTICLE_STATISTICS, *SIZE_RANGE, "scale")
+    history_offsets = _offsets(rows, "history_position")
+    owner = np.repeat(np.arange(len(rows)), np.diff(history_offsets))
+    same_brand = _flat(rows, "history_brand") == rows["brand"].gather(owner)
+    return Requests(
+        values={name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in names},
+        size_values={name: _flat(rows, name).to_numpy() for name in ("positions", *SIZE_STATISTICS)},
+        offsets=_offsets(rows, "positions"),
+        history={
+            **{name: _floats(_flat(rows, f"history_{name}")) for name in ("position", "kept", "small", "large")},
+            "same_brand": _floats(same_brand),
+        },
+        history_offsets=history_offsets,
+        chosen=rows["bought"].cast(pl.Int64).to_numpy(),
+    )
 
 
-def bought_candidates(rows: pl.DataFrame, requests: Requests) -> npt.NDArray[np.int64]:
+def bought_candidates(requests: Requests) -> Indices:
     """For each of n training rows the index, among all candidates, of the size that was bought."""
-    bought: npt.NDArray[np.int32] = rows["bought"].to_numpy()
-    return requests.offsets[:-1] + bought
+    return requests.offsets[:-1] + requests.chosen
+
+
+def _flat(rows: pl.DataFrame, name: str) -> pl.Series:
+    return rows[name].explode(empty_as_null=False)
+
+
+def _floats(values: pl.Series) -> Floats:
+    return values.cast(pl.Float64).to_numpy()
+
+
+def _offsets(rows: pl.DataFrame, name: str) -> Indices:
+    counts = rows[name].list.len().to_numpy().astype(np.int64)
+    return np.concatenate([[0], np.cumsum(counts)])

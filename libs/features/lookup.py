@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from libs.features.assembly import Requests
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, CUSTOMER_STATISTICS, SIZE_STATISTICS
+from libs.features.assembly import NOT_CHOSEN, Floats, Requests
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
 from libs.features.definitions import Views
 from libs.features.online import OnlineRow, OnlineStore
+from libs.features.persons import Indices
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,31 @@ class Snapshot:
         row_of = {question: row for row, question in enumerate(self.known)}
         known = [position for position, question in enumerate(questions) if question in row_of]
         rows = [row_of[questions[position]] for position in known]
-        offsets = self.requests.offsets
-        spans = [np.arange(offsets[row], offsets[row + 1]) for row in rows]
-        sizes = np.concatenate(spans) if spans else np.array([], dtype=np.int64)
-        counts = [len(span) for span in spans]
+        sizes, offsets = _spans(self.requests.offsets, rows)
+        entries, history_offsets = _spans(self.requests.history_offsets, rows)
         return Snapshot(
             known=known,
             requests=Requests(
                 {name: column[rows] for name, column in self.requests.values.items()},
                 {name: column[sizes] for name, column in self.requests.size_values.items()},
-                np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]),
+                offsets,
+                {name: column[entries] for name, column in self.requests.history.items()},
+                history_offsets,
+                self.requests.chosen[rows],
             ),
             sizes=[self.sizes[row] for row in rows],
         )
+
+
+def _spans(offsets: Indices, rows: Sequence[int]) -> tuple[Indices, Indices]:
+    """The flat indices that these rows own, and the rows' new offsets."""
+    spans = [np.arange(offsets[row], offsets[row + 1]) for row in rows]
+    flat = np.concatenate(spans) if spans else np.array([], dtype=np.int64)
+    return flat, _offsets([len(span) for span in spans])
+
+
+def _offsets(counts: Sequence[int]) -> Indices:
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
 class OnlineLookup:
@@ -77,32 +90,61 @@ def snapshot(known: list[int], pairs: Sequence[tuple[OnlineRow | None, OnlineRow
     articles = [article.values for _, article in pairs]
     customers = [customer.values if customer is not None else None for customer, _ in pairs]
     scales = [int(article["scale"]) for article in articles]
-    values = {name: _column(articles, name) for name in ARTICLE_STATISTICS}
+    values = {name: _column(articles, name) for name in (*ARTICLE_STATISTICS, *SIZE_RANGE)}
     values["scale"] = np.array(scales, dtype=np.float64)
     values |= {name: _body(customers, name) for name in CUSTOMER_BODY}
-    values |= {name: _on_scale(customers, name, scales) for name in CUSTOMER_STATISTICS}
-    sizes = {name: _flat(articles, name) for name in ("positions", *SIZE_STATISTICS)}
-    counts = [len(article["positions"]) for article in articles]
+    suggested = [
+        np.nan if row is None else row["body_positions"][at] for row, at in zip(customers, scales, strict=True)
+    ]
+    values["body_position"] = np.array(suggested, dtype=np.float64)
+    brands = [article["brand"] for article in articles]
+    histories = [_history(row, at, brand) for row, at, brand in zip(customers, scales, brands, strict=True)]
     return Snapshot(
         known=known,
-        requests=Requests(values, sizes, np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])),
+        requests=Requests(
+            values=values,
+            size_values={name: _flat(articles, name) for name in ("positions", *SIZE_STATISTICS)},
+            offsets=_offsets([len(article["positions"]) for article in articles]),
+            history=_columns([entry for history in histories for entry in history]),
+            history_offsets=_offsets([len(history) for history in histories]),
+            chosen=np.full(len(articles), NOT_CHOSEN),
+        ),
         sizes=[list(article["sizes"]) for article in articles],
     )
 
 
-def _column(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+_HISTORY = ("position", "kept", "small", "large", "same_brand")
+
+
+def _history(customer: dict[str, Any] | None, scale: int, brand: str) -> list[tuple[float, ...]]:
+    """The customer's entries on the scale, in the order they are kept in, each as `_HISTORY`."""
+    if customer is None:
+        return []
+    entries = zip(
+        customer["history_scale"],
+        customer["history_position"],
+        customer["history_kept"],
+        customer["history_small"],
+        customer["history_large"],
+        customer["history_brand"],
+        strict=True,
+    )
+    return [(*entry, float(own == brand)) for at, *entry, own in entries if at == scale]
+
+
+def _columns(entries: list[tuple[float, ...]]) -> dict[str, Floats]:
+    table = np.array(entries, dtype=np.float64).reshape(-1, len(_HISTORY))
+    return {name: table[:, index] for index, name in enumerate(_HISTORY)}
+
+
+def _column(rows: Sequence[dict[str, Any]], name: str) -> Floats:
     return np.array([row[name] for row in rows], dtype=np.float64)
 
 
-def _body(rows: Sequence[dict[str, Any] | None], name: str) -> np.ndarray:
+def _body(rows: Sequence[dict[str, Any] | None], name: str) -> Floats:
     values = [None if row is None else row[name] for row in rows]
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _on_scale(rows: Sequence[dict[str, Any] | None], name: str, scales: Sequence[int]) -> np.ndarray:
-    pairs = zip(rows, scales, strict=True)
-    return np.array([0.0 if row is None else row[name][scale] for row, scale in pairs], dtype=np.float64)
-
-
-def _flat(rows: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+def _flat(rows: Sequence[dict[str, Any]], name: str) -> Floats:
     return np.array([value for row in rows for value in row[name]], dtype=np.float64)

@@ -10,7 +10,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +19,17 @@ from typing import Any, BinaryIO, cast
 import polars as pl
 
 from libs.base.errors import DataError
+from libs.features.columns import CUSTOMER_BODY
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS
 
 _REASON = {"small": "too_small", "large": "too_large", "fit": None}
 _REQUIRED = ("fit", "user_id", "item_id", "category", "size", "review_date")
 _HEIGHT = re.compile(r"""^\s*(\d)'\s*(\d{1,2})"\s*$""")
+_BUST = re.compile(r"^\s*(\d{2})([a-z+/]{1,5})\s*$")
+# By how many inches the bust is wider than the band; US cups.
+_CUPS = {"aa": 0.5, "a": 1, "b": 2, "c": 3, "d": 4, "d+": 4.5, "dd": 5, "dd/e": 5, "e": 5, "ddd/e": 6, "f": 6}
+_CUPS |= {"g": 7, "h": 8, "i": 9, "j": 10}
 _WEIGHT = re.compile(r"^\s*(\d{2,3})\s*lbs\s*$")
 # Longer numbers are no sizes or ages, and Python refuses to read those of thousands of digits.
 _WHOLE = re.compile(r"[0-9]{1,3}")
@@ -55,7 +60,9 @@ class ImportReport:
 
 
 @dataclass(frozen=True)
-class _Rental:
+class Rental:
+    """One line of the file. `line_id` counts over all files of an import; `reason` is that of a misfit."""
+
     line_id: str
     user: str
     item: str
@@ -66,38 +73,67 @@ class _Rental:
     height_cm: float | None
     weight_kg: float | None
     birth_year: int | None
+    bust_cm: float | None
+    underbust_cm: float | None
 
 
 class _MalformedError(Exception):
     """A line that cannot be imported; the message is the reason it is counted under."""
 
 
-def import_renttherunway(path: Path, lake: Lake, market: str) -> ImportReport:
-    """Write the file's rentals as the market's four tables, replacing what an earlier import wrote.
+def import_renttherunway(paths: Sequence[Path], lake: Lake, market: str, asking: Sequence[Rental] = ()) -> ImportReport:
+    """Write the files' rentals as the market's four tables, replacing what an earlier import wrote.
+
+    Args:
+        asking: rentals of which nothing but the customer and the article becomes known, as of somebody who asks for a
+            size: no order and no outcome of theirs is written.
 
     Raises:
-        DataError: the file is absent, is not a gzip file by its name, or has no line that can be imported.
+        DataError: a file is absent, is not a gzip file by its name, or has no line that can be imported.
     """
-    report = ImportReport()
-    rentals = list(_read(path, report))
-    if not rentals:
-        raise DataError(
-            f"{path} has no line of the RentTheRunway schema among its {report.lines}: {dict(report.malformed)}"
-        )
-    frame = pl.DataFrame(rentals).with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")))
-    lake.write_frame(CUSTOMERS, market, "all", _customers(frame))
-    lake.write_frame(ARTICLES, market, "all", _articles(frame))
+    rentals, report = read_rentals(paths)
+    frame = _frame(rentals)
+    newest = pl.lit(frame["at"].max())
+    known = pl.concat([frame, _frame(asking).with_columns(pl.min_horizontal("at", newest))]) if asking else frame
+    lake.write_frame(CUSTOMERS, market, "all", _customers(known))
+    lake.write_frame(ARTICLES, market, "all", _articles(known))
     lake.write_frame(ORDERS, market, _PART, _orders(frame))
     lake.write_frame(RETURNS, market, _PART, _returns(frame))
-    report.imported = len(rentals)
     return report
 
 
-def _read(path: Path, report: ImportReport) -> Iterator[_Rental]:
+def read_rentals(paths: Sequence[Path]) -> tuple[list[Rental], ImportReport]:
+    """Every line that can be read; equal lines are rentals of their own.
+
+    Raises:
+        DataError: as `import_renttherunway`.
+    """
+    report = ImportReport()
+    rentals: list[Rental] = []
+    for path in paths:
+        before = len(rentals)
+        rentals += _read(path, report)
+        if len(rentals) == before:
+            raise DataError(
+                f"{path} has no line of the RentTheRunway schema among its {report.lines}: {dict(report.malformed)}"
+            )
+    report.imported = len(rentals)
+    return rentals, report
+
+
+def _frame(rentals: Sequence[Rental]) -> pl.DataFrame:
+    # Over all rows: whole columns may be unknown at first.
+    frame = pl.DataFrame(rentals, infer_schema_length=None)
+    body = [pl.col(name).cast(pl.Float64) for name in CUSTOMER_BODY]
+    return frame.with_columns(pl.col("at").cast(pl.Datetime("us", "UTC")), pl.col("reason").cast(pl.String), *body)
+
+
+def _read(path: Path, report: ImportReport) -> Iterator[Rental]:
     try:
         with _open(path) as file:
-            for number, line in enumerate(file, start=1):
+            for line in file:
                 report.lines += 1
+                number = report.lines
                 try:
                     yield _parse(number, line)
                 except _MalformedError as error:
@@ -110,7 +146,7 @@ def _open(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def _parse(number: int, line: bytes) -> _Rental:
+def _parse(number: int, line: bytes) -> Rental:
     try:
         values = json.loads(line)
     # RecursionError: a line of brackets only; it is as little JSON as any other.
@@ -125,7 +161,8 @@ def _parse(number: int, line: bytes) -> _Rental:
     if fit not in _REASON:
         raise _MalformedError("fit is none of small, fit, large")
     at = _date(values["review_date"])
-    return _Rental(
+    bust_cm, underbust_cm = _bust(values.get("bust size"))
+    return Rental(
         line_id=f"rtr-{number:09d}",
         user=_text(values, "user_id"),
         item=_text(values, "item_id"),
@@ -136,6 +173,8 @@ def _parse(number: int, line: bytes) -> _Rental:
         height_cm=_height(values.get("height")),
         weight_kg=_weight(values.get("weight")),
         birth_year=_birth_year(values.get("age"), at),
+        bust_cm=bust_cm,
+        underbust_cm=underbust_cm,
     )
 
 
@@ -175,6 +214,17 @@ def _weight(text: Any) -> float | None:
     return None if weight_kg is None or _beyond("weight_kg", weight_kg) else weight_kg
 
 
+def _bust(text: Any) -> tuple[float | None, float | None]:
+    """Bust and underbust; both unknown when the band or the cup is none that is made."""
+    match = _BUST.match(text) if isinstance(text, str) else None
+    if match is None or match[2] not in _CUPS:
+        return None, None
+    bust_cm, underbust_cm = ((int(match[1]) + inches) * _CM_PER_INCH for inches in (_CUPS[match[2]], 0))
+    if _beyond("bust_cm", bust_cm) or _beyond("underbust_cm", underbust_cm):
+        return None, None
+    return round(bust_cm, 1), round(underbust_cm, 1)
+
+
 def _birth_year(age: Any, at: datetime) -> int | None:
     if not isinstance(age, str | int) or not _WHOLE.fullmatch(str(age)) or int(age) not in _AGES:
         return None
@@ -189,7 +239,7 @@ def _beyond(column: str, value: float) -> bool:
 
 def _customers(rentals: pl.DataFrame) -> pl.DataFrame:
     """One row per user; where rentals disagree about the body, the latest that says anything."""
-    newest = [pl.col(name).drop_nulls().last().alias(name) for name in ("birth_year", "height_cm", "weight_kg")]
+    newest = [pl.col(name).drop_nulls().last().alias(name) for name in CUSTOMER_BODY]
     return (
         rentals.sort("at", "line_id")
         .group_by("user", maintain_order=True)

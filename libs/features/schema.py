@@ -45,12 +45,20 @@ CUSTOMERS = Table(
             pa.field("birth_year", pa.int32()),
             pa.field("height_cm", pa.float64()),
             pa.field("weight_kg", pa.float64()),
+            pa.field("bust_cm", pa.float64()),
+            pa.field("underbust_cm", pa.float64()),
         ]
     ),
     key="customer_id",
     allowed={"gender": GENDERS},
     # Bodies outside these are typing errors, not people; birth years are checked for plausibility only.
-    bounds={"birth_year": (1900, 2100), "height_cm": (40, 250), "weight_kg": (2, 400)},
+    bounds={
+        "birth_year": (1900, 2100),
+        "height_cm": (40, 250),
+        "weight_kg": (2, 400),
+        "bust_cm": (40, 200),
+        "underbust_cm": (40, 180),
+    },
 )
 ARTICLES = Table(
     "articles",

@@ -3,14 +3,19 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from libs.base.market import Market
+from libs.features.body import BodySizes, fit_body_sizes
 from libs.features.columns import (
     ARTICLE_STATISTICS,
     CUSTOMER_BODY,
     CUSTOMER_STATISTICS,
+    HISTORY_COUNTS,
+    HISTORY_KEY,
     LEVELS,
+    SIZE_RANGE,
     SIZE_STATISTICS,
 )
 from libs.features.history import (
@@ -18,6 +23,9 @@ from libs.features.history import (
     LEVEL_KEYS,
     SIZE_KEY,
     customer_events,
+    entries_before,
+    entries_now,
+    entry_events,
     known_before,
     known_now,
     level_events,
@@ -35,9 +43,10 @@ TRAIN, CALIBRATION, HOLDOUT = "train", "calibration", "holdout"
 class MarketFeatures:
     """What preprocessing hands on.
 
-    Shapes: `training` one row per labelled mature line, with its sizes in lists (all sizes of the article in the
-    holdout, the bought one elsewhere); `customers` one row per registered customer, its statistics in lists over
-    `SCALES`; `articles` one row per online article, its size statistics in lists over its sizes.
+    Shapes: `training` one row per labelled mature line, with its customer's history in lists and its sizes in lists
+    (the bought one in training, all sizes of the article in calibration and holdout); `customers` one row per
+    registered customer, its history in lists, its `body_positions` over `SCALES`; `articles` one row per online
+    article, its size statistics in lists over its sizes.
     """
 
     training: pl.DataFrame
@@ -100,60 +109,74 @@ def build_tables(
         as_of: the run's cut-off; nothing that happened at or after it is read.
     """
     sizes = article_sizes(articles)
-    dated = with_outcomes(
-        lines.join(articles.select("article_id", "brand", "category", "division"), on="article_id"),
-        returns,
-        market.label_maturity_days,
-        as_of,
-    ).sort("ordered_at", "line_id")
-    by_customer = customer_events(outcome_events(dated))
-    dated = with_gap(known_before(dated, by_customer, CUSTOMER_KEY))
+    bodies = customers.select("customer_id", pl.col(CUSTOMER_BODY).cast(pl.Float64))
+    dated = (
+        with_outcomes(
+            lines.join(articles.select("article_id", "brand", "category", "division"), on="article_id"),
+            returns,
+            market.label_maturity_days,
+            as_of,
+        )
+        .join(bodies, on="customer_id", how="left", maintain_order="left")
+        .sort("ordered_at", "line_id")
+    )
     events = outcome_events(dated)
+    body_sizes = fit_body_sizes(events, as_of)
+    dated = with_gap(known_before(_with_body(dated, body_sizes), customer_events(events), CUSTOMER_KEY))
+    events = outcome_events(dated)
+    entries = entry_events(events)
     by_level = {level: level_events(events, level) for level in LEVELS}
     by_size = size_events(events, sizes)
     return MarketFeatures(
-        training=_training(market, dated, customers, sizes, by_level, by_size, as_of),
-        customers=_customers(customers, by_customer, as_of),
+        training=_training(market, dated, entries, sizes, by_level, by_size, as_of),
+        customers=_customers(customers, entries, body_sizes, as_of),
         articles=_articles(articles, sizes, by_level, by_size, as_of),
     )
+
+
+def _with_body(lines: pl.DataFrame, body_sizes: BodySizes) -> pl.DataFrame:
+    found = body_sizes.positions(lines, lines["scale"].cast(pl.Int64).to_numpy(), lines["ordered_at"])
+    return lines.with_columns(body_position=pl.Series(found, dtype=pl.Float64).fill_nan(None))
 
 
 def _training(
     market: Market,
     dated: pl.DataFrame,
-    customers: pl.DataFrame,
+    entries: pl.DataFrame,
     sizes: pl.DataFrame,
     by_level: dict[str, pl.DataFrame],
     by_size: pl.DataFrame,
     as_of: datetime,
 ) -> pl.DataFrame:
     span = windows(market, as_of)
-    rows = (
-        dated.filter(pl.col("outcome").is_not_null())
-        .join(customers.select("customer_id", *CUSTOMER_BODY), on="customer_id", how="left", maintain_order="left")
-        .with_columns(pl.col(CUSTOMER_BODY).cast(pl.Float64))
-        .with_columns(
-            split=pl.when(pl.col("ordered_at") >= span.holdout_from)
-            .then(pl.lit(HOLDOUT))
-            .when(pl.col("ordered_at") >= span.calibration_from)
-            .then(pl.lit(CALIBRATION))
-            .otherwise(pl.lit(TRAIN))
-        )
+    rows = dated.filter(pl.col("outcome").is_not_null()).with_columns(
+        split=pl.when(pl.col("ordered_at") >= span.holdout_from)
+        .then(pl.lit(HOLDOUT))
+        .when(pl.col("ordered_at") >= span.calibration_from)
+        .then(pl.lit(CALIBRATION))
+        .otherwise(pl.lit(TRAIN))
     )
     for level, level_rows in by_level.items():
         rows = known_before(rows, level_rows, LEVEL_KEYS[level], f"{level}_")
+    rows = entries_before(rows, entries).join(_size_range(sizes), on="article_id", maintain_order="left")
     return rows.join(_candidates(rows, sizes, by_size), on="line_id", maintain_order="left").select(
         "line_id",
         "customer_id",
         "article_id",
+        "brand",
+        "category",
         "division",
         "ordered_at",
         "outcome",
         "split",
         "scale",
         *CUSTOMER_BODY,
+        "body_position",
         *CUSTOMER_STATISTICS,
+        *HISTORY_KEY,
+        *HISTORY_COUNTS,
         *ARTICLE_STATISTICS,
+        *SIZE_RANGE,
         "bought",
         "sizes",
         "positions",
@@ -161,11 +184,20 @@ def _training(
     )
 
 
+def _size_range(sizes: pl.DataFrame) -> pl.DataFrame:
+    """Per article `SIZE_RANGE`; the step of an article of one size is 0."""
+    return sizes.group_by("article_id", maintain_order=True).agg(
+        size_step=pl.col("position").diff().median().fill_null(0.0),
+        size_low=pl.col("position").first(),
+        size_high=pl.col("position").last(),
+    )
+
+
 def _candidates(rows: pl.DataFrame, sizes: pl.DataFrame, by_size: pl.DataFrame) -> pl.DataFrame:
-    """The sizes each row is asked about: all of its article in the holdout, where the best must be found."""
+    """The sizes each row is asked about: all of its article where the best must be found, the bought one to learn."""
     lines = rows.select("line_id", "article_id", "ordered_at", "split", bought_position="position")
     candidates = lines.join(sizes, on="article_id", maintain_order="left").filter(
-        (pl.col("split") == HOLDOUT) | (pl.col("position") == pl.col("bought_position"))
+        (pl.col("split") != TRAIN) | (pl.col("position") == pl.col("bought_position"))
     )
     known = known_before(candidates, by_size, SIZE_KEY)
     return known.group_by("line_id", maintain_order=True).agg(
@@ -176,27 +208,19 @@ def _candidates(rows: pl.DataFrame, sizes: pl.DataFrame, by_size: pl.DataFrame) 
     )
 
 
-def _customers(customers: pl.DataFrame, by_customer: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def _customers(customers: pl.DataFrame, entries: pl.DataFrame, body_sizes: BodySizes, as_of: datetime) -> pl.DataFrame:
     """Every registered customer, also one without any history: it is known, only new."""
     registered = customers.filter(pl.col("registered_at") < as_of).select(
         "customer_id", pl.col(CUSTOMER_BODY).cast(pl.Float64)
     )
-    statistics = known_now(by_customer, CUSTOMER_KEY)
-    every_scale = (
-        statistics.select("customer_id")
-        .unique(maintain_order=True)
-        .join(pl.DataFrame({"scale": range(len(SCALES))}, schema={"scale": pl.Int8}), how="cross")
-        .join(statistics, on=CUSTOMER_KEY, how="left", maintain_order="left")
-        .with_columns(pl.col(CUSTOMER_STATISTICS).fill_null(0.0))
-        .group_by("customer_id", maintain_order=True)
-        .agg(CUSTOMER_STATISTICS)
+    suggested = [
+        body_sizes.positions(registered, np.full(len(registered), scale), pl.repeat(as_of, len(registered), eager=True))
+        for scale in range(len(SCALES))
+    ]
+    with_body = registered.with_columns(
+        body_positions=pl.Series(np.column_stack(suggested), dtype=pl.Array(pl.Float64, len(SCALES))).arr.to_list()
     )
-    nothing = [0.0] * len(SCALES)
-    return (
-        registered.join(every_scale, on="customer_id", how="left", maintain_order="left")
-        .with_columns(pl.col(name).fill_null(nothing) for name in CUSTOMER_STATISTICS)
-        .sort("customer_id")
-    )
+    return entries_now(with_body, entries).sort("customer_id")
 
 
 def _articles(
@@ -221,6 +245,7 @@ def _articles(
         articles.filter(pl.col("online") & (pl.col("launched_at") < as_of))
         .select("article_id", "brand", "category", "division")
         .join(per_size, on="article_id", maintain_order="left")
+        .join(_size_range(sizes), on="article_id", maintain_order="left")
     )
     for level, level_rows in by_level.items():
         key = LEVEL_KEYS[level]

@@ -1,5 +1,6 @@
 """How good a model is on a time-forward holdout, in the measures the minimum standards use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,7 +14,8 @@ from libs.features.outcomes import OUTCOMES
 from libs.models.ordinal import FIT, Codes, Probabilities, log_losses
 from libs.models.package import Package
 
-_CALIBRATION_BINS = 15
+# Bins of the calibration error, per class.
+CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,51 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """What a model answers to each of n lines, so that anything can be measured on them again.
+
+    Shapes: (n,), but for `predicted`, (n, 3), of the size that was bought. `answered`: the market's threshold is met;
+    `hit`: the size named is the one that was bought.
+    """
+
+    customers: npt.NDArray[np.object_]
+    predicted: Probabilities
+    outcomes: Codes
+    answered: npt.NDArray[np.bool_]
+    hit: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+    @property
+    def losses(self) -> npt.NDArray[np.float64]:
+        return log_losses(self.predicted, self.outcomes)
+
+    @property
+    def kept(self) -> npt.NDArray[np.bool_]:
+        """The lines of which the right size is known."""
+        return np.equal(self.outcomes, FIT)
+
+    def of(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Lines":
+        """The lines that `rows`, a mask (n,) or indices, selects."""
+        return Lines(
+            self.customers[rows], self.predicted[rows], self.outcomes[rows], self.answered[rows], self.hit[rows]
+        )
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """A model on a holdout: measures of all lines and of slices, and each line's loss for paired comparison."""
+    """A model on a holdout: measures of all lines and of slices, the lines themselves, and which are in each slice."""
 
     overall: Metrics
     slices: dict[str, Metrics]
-    losses: npt.NDArray[np.float64]
+    lines: Lines
+    members: dict[str, npt.NDArray[np.bool_]]
+
+    @property
+    def losses(self) -> npt.NDArray[np.float64]:
+        """Each line's loss, for paired comparison, (n,)."""
+        return self.lines.losses
 
 
 def outcome_codes(rows: pl.DataFrame) -> Codes:
@@ -53,18 +94,21 @@ def evaluate(package: Package, rows: pl.DataFrame) -> Evaluation:
     Shape: rows (n), with all sizes of their articles.
     """
     requests = requests_from_training(rows)
-    predicted = package.predict(requests)
-    bought = predicted[bought_candidates(rows, requests)]
-    outcomes = outcome_codes(rows)
-    best, confidence = _best(predicted, requests.offsets)
-    answered = confidence >= package.card.recommendation.min_confidence
-    hit = best == rows["bought"].to_numpy()
+    best, confidence = _best(package.predict(requests.without_choice()), requests.offsets)
+    lines = Lines(
+        customers=rows["customer_id"].to_numpy(),
+        predicted=package.predict(requests)[bought_candidates(requests)],
+        outcomes=outcome_codes(rows),
+        answered=confidence >= package.card.recommendation.min_confidence,
+        hit=best == rows["bought"].to_numpy(),
+    )
+    return evaluation_of(lines, _slices(rows))
 
-    def measure(mask: npt.NDArray[np.bool_]) -> Metrics:
-        return _measure(bought[mask], outcomes[mask], answered[mask], hit[mask])
 
-    slices = {name: measure(mask) for name, mask in _slices(rows).items() if mask.any()}
-    return Evaluation(measure(np.ones(len(rows), dtype=bool)), slices, log_losses(bought, outcomes))
+def evaluation_of(lines: Lines, slices: Mapping[str, npt.NDArray[np.bool_]]) -> Evaluation:
+    """Measure lines that were answered, all of them and each slice that has any, (n,)."""
+    members = {name: rows for name, rows in slices.items() if rows.any()}
+    return Evaluation(measure(lines), {name: measure(lines.of(rows)) for name, rows in members.items()}, lines, members)
 
 
 def _best(
@@ -93,25 +137,24 @@ def _slices(rows: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
     return masks | {f"division_{name}": divisions == name for name in sorted(set(divisions))}
 
 
-def _measure(
-    predicted: Probabilities, outcomes: Codes, answered: npt.NDArray[np.bool_], hit: npt.NDArray[np.bool_]
-) -> Metrics:
+def measure(lines: Lines) -> Metrics:
+    """The measures of at least one line."""
+    predicted, outcomes, kept = lines.predicted, lines.outcomes, lines.kept
     areas = [_area(outcomes == code, predicted[:, code]) for code in range(3)]
     shares = np.bincount(outcomes, minlength=3) / len(outcomes)
     known = [area for area in areas if area is not None]
     whole = len(known) == len(areas)
-    kept = outcomes == FIT
     return Metrics(
-        lines=len(outcomes),
+        lines=len(lines),
         auc_macro=float(np.mean(known)) if whole else None,
         auc_weighted=float(np.dot(shares, known)) if whole else None,
         auc_small=areas[0],
         auc_fit=areas[1],
         auc_large=areas[2],
-        log_loss=float(log_losses(predicted, outcomes).mean()),
+        log_loss=float(lines.losses.mean()),
         calibration_error=calibration_error(predicted, outcomes),
-        coverage=float(answered.mean()),
-        top1_accuracy=float(hit[kept].mean()) if kept.any() else None,
+        coverage=float(lines.answered.mean()),
+        top1_accuracy=float(lines.hit[kept].mean()) if kept.any() else None,
     )
 
 
@@ -129,7 +172,7 @@ def calibration_error(predicted: Probabilities, outcomes: Codes) -> float:
     errors = []
     for code in range(predicted.shape[1]):
         order = np.argsort(predicted[:, code], kind="stable")
-        bins = np.array_split(order, min(_CALIBRATION_BINS, len(order)))
+        bins = np.array_split(order, min(CALIBRATION_BINS, len(order)))
         gaps = [abs(predicted[rows, code].mean() - (outcomes[rows] == code).mean()) * len(rows) for rows in bins]
         errors.append(sum(gaps) / len(order))
     return float(np.mean(errors))

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import ray.train
 from ray.train import Checkpoint, FailureConfig, RunConfig, ScalingConfig
@@ -22,35 +23,45 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 
 from libs.base.errors import FitwaveError, InvariantError
 from libs.base.market import Market
+from libs.features.rules import FunnelStep
 from libs.models.elastic import fit_elastic
-from libs.models.evaluation import Evaluation, Metrics
+from libs.models.evaluation import Metrics
 from libs.models.ordinal import fit_booster
-from libs.models.package import save
+from libs.models.package import load, save
+from libs.models.rival import Rival
 from libs.models.standards import Judgement, judge, judgement_from
 from libs.models.training import Fitted, fit_market
 
 log = logging.getLogger(__name__)
 
-RESULT_FILE, QUALITY_FILE = "result.json", "quality.parquet"
+RESULT_FILE, QUALITY_FILE, REPORT_FILE = "result.json", "quality.parquet", "report.html"
 
 # A rank whose worker dies is started again this often before the run gives up.
 _MAX_FAILURES = 2
+# Why a report was not drawn becomes a tag of the version, which MLflow limits; the log has all of it.
+_LONGEST_FAULT = 500
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """One market to train: its table, how large it is, and the live model to compare with."""
+    """One market to train: its table, how large it is, the live model to compare with, and what the rules let through
+    for its report to tell.
+    """
 
     market: Market
     training_path: str
     lines: int
     champion: str | None
     champion_version: str | None
+    funnel: tuple[FunnelStep, ...] = ()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One market's result: the package's folder, what was measured, and what the standards say."""
+    """One market's result: the package's folder, what was measured, and what the standards say.
+
+    `report_fault` is why there is no `report.html` in the folder; empty when there is one.
+    """
 
     market: str
     folder: Path
@@ -59,6 +70,7 @@ class Trained:
     champion_metrics: Metrics | None
     champion_version: str | None
     judgement: Judgement
+    report_fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,8 +97,8 @@ def train_fleet(
 ) -> dict[str, Trained | Untrained]:
     """Train these markets; the caller is connected to Ray.
 
-    Writes `<folder>/<market>/` with the package, `result.json` and `quality.parquet`: the paired losses of challenger
-    and champion on the holdout.
+    Writes `<folder>/<market>/` with the package, `result.json`, `quality.parquet`, the paired losses of challenger and
+    champion on the holdout, and `report.html`, the same for people.
 
     Raises:
         InvariantError: the worker group itself failed more often than it is restarted.
@@ -169,22 +181,55 @@ def _write(assignment: Assignment, fitted: Fitted, folder: Path) -> None:
     save(fitted.package, folder)
     losses = fitted.holdout.select("line_id", "customer_id").with_columns(
         challenger=pl.Series(fitted.evaluation.losses),
-        champion=pl.Series(fitted.champion.losses) if fitted.champion else pl.lit(None, pl.Float64),
+        champion=_losses(fitted.champion) if fitted.champion else pl.lit(None, pl.Float64),
     )
     losses.write_parquet(folder / QUALITY_FILE)
     judgement = judge(assignment.market.standards, fitted.evaluation, fitted.champion)
+    fault = _write_report(assignment, fitted, judgement, folder)
     result = {
         "metrics": asdict(fitted.evaluation.overall),
         "slices": {name: asdict(metrics) for name, metrics in fitted.evaluation.slices.items()},
         "champion_metrics": _metrics(fitted.champion),
         "champion_version": assignment.champion_version,
         "judgement": asdict(judgement),
+        "report_fault": fault,
     }
     (folder / RESULT_FILE).write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
-def _metrics(evaluation: Evaluation | None) -> dict[str, Any] | None:
-    return asdict(evaluation.overall) if evaluation else None
+def _write_report(assignment: Assignment, fitted: Fitted, judgement: Judgement, folder: Path) -> str:
+    """Write the market's report; why that failed comes back, for the version's tags and the week's table."""
+    try:
+        # Only a rank draws; the driver, which imports this module too, has no use for a plot library.
+        from libs.models.report.material import Champion, ReportMaterial
+        from libs.models.report.page import write_report
+
+        champion = None
+        if assignment.champion and assignment.champion_version:
+            champion = Champion(assignment.champion_version, load(Path(assignment.champion)))
+        material = ReportMaterial(
+            assignment.market, fitted.package, champion, fitted.holdout, judgement, assignment.funnel
+        )
+        write_report(folder / REPORT_FILE, material)
+    # A model that was trained and judged is worth more than its picture: at night the week goes on without it, and says
+    # so wherever the report would have been found.
+    except Exception as error:
+        log.exception("report of market %s", assignment.market.name)
+        (folder / REPORT_FILE).unlink(missing_ok=True)
+        return f"{type(error).__name__}: {error}"[:_LONGEST_FAULT]
+    return ""
+
+
+def _losses(champion: Rival) -> pl.Series:
+    """The champion's losses beside the challenger's; null on the lines that it has seen."""
+    losses = np.full(len(champion.unseen), np.nan)
+    if champion.evaluation is not None:
+        losses[champion.unseen] = champion.evaluation.losses
+    return pl.Series(losses).fill_nan(None)
+
+
+def _metrics(champion: Rival | None) -> dict[str, Any] | None:
+    return asdict(champion.evaluation.overall) if champion and champion.evaluation else None
 
 
 def read_result(folder: Path) -> Trained | Untrained:
@@ -201,4 +246,5 @@ def read_result(folder: Path) -> Trained | Untrained:
         champion_metrics=Metrics(**champion) if champion else None,
         champion_version=values["champion_version"],
         judgement=judgement_from(values["judgement"]),
+        report_fault=values["report_fault"],
     )

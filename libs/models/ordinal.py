@@ -52,6 +52,7 @@ def booster_parameters(training: Training, threads: int) -> dict[str, object]:
         "learning_rate": training.learning_rate,
         "min_child_weight": training.min_child_weight,
         "subsample": training.subsample,
+        "colsample_bytree": training.colsample,
         "monotone_constraints": f"({','.join(map(str, constraints))})",
         "seed": training.seed,
         "nthread": threads,
@@ -75,8 +76,21 @@ def fit_booster(rows: Matrix, outcomes: Codes, training: Training, threads: int 
     Raises:
         DataError: an outcome is absent from the rows; nothing could be learned about it.
     """
+    return boost(booster_data(rows, outcomes), training, threads)
+
+
+def booster_data(rows: Matrix, outcomes: Codes) -> xgb.QuantileDMatrix:
+    """What a booster is fitted on: made once, and good for any training config.
+
+    Raises:
+        DataError: an outcome is absent from the rows.
+    """
     check_outcomes(outcomes)
-    data = xgb.QuantileDMatrix(expand(rows), expand_outcomes(outcomes), feature_names=list(MODEL_FEATURES))
+    return xgb.QuantileDMatrix(expand(rows), expand_outcomes(outcomes), feature_names=list(MODEL_FEATURES))
+
+
+def boost(data: xgb.QuantileDMatrix, training: Training, threads: int = 1) -> xgb.Booster:
+    """Fit the booster with a market's training config."""
     return xgb.train(booster_parameters(training, threads), data, num_boost_round=training.rounds)
 
 

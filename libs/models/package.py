@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xgboost as xgb
 from pydantic import ValidationError
 
 from libs.base.errors import DataError
 from libs.base.market import Frozen, Recommendation
-from libs.features.assembly import FEATURES, Matrix, Requests, assemble
+from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
-from libs.models.body import BodySize
 from libs.models.ordinal import Calibration, Probabilities, margins, probabilities
 
 BOOSTER_FILE, CARD_FILE = "booster.ubj", "package.json"
 # Raised when a reader of the old format would answer wrongly.
-FORMAT = 1
+FORMAT = 2
 
 
 class Card(Frozen):
@@ -30,7 +30,7 @@ class Card(Frozen):
     feature_dtype: str
     scales: tuple[str, ...]
     calibration: Calibration
-    body_size: BodySize
+    calibration_chosen: Calibration
     recommendation: Recommendation
     training: dict[str, Any]
 
@@ -44,17 +44,29 @@ class Package:
 
     def predict(self, requests: Requests) -> Probabilities:
         """P(small), P(fit), P(large) of every candidate size, (m, 3)."""
-        return probabilities(margins(self.booster, self.inputs(requests)), self.card.calibration)
+        assembled = assemble(requests)
+        raw = margins(self.booster, assembled.rows)
+        chosen = (requests.chosen != NOT_CHOSEN)[requests.question_of_size[assembled.candidate]]
+        of_persons = np.where(
+            chosen[:, None],
+            probabilities(raw, self.card.calibration_chosen),
+            probabilities(raw, self.card.calibration),
+        )
+        # A mixture of curves that never rise (or never fall) with the size is one, too.
+        weighted = of_persons * assembled.weight[:, None]
+        count = int(requests.offsets[-1])
+        return np.column_stack([np.bincount(assembled.candidate, column, minlength=count) for column in weighted.T])
 
     def inputs(self, requests: Requests) -> Matrix:
-        """The model's input, one row for every candidate size, (m, len(FEATURES))."""
-        return assemble(requests, self.card.body_size.position(requests.values))
+        """The model's input for every candidate size, (m, len(FEATURES)), of the person it would be bought for."""
+        assembled = assemble(requests)
+        return assembled.rows[assembled.nearest]
 
 
 def new_card(
     market: str,
     calibration: Calibration,
-    body_size: BodySize,
+    calibration_chosen: Calibration,
     recommendation: Recommendation,
     training: dict[str, Any],
 ) -> Card:
@@ -66,7 +78,7 @@ def new_card(
         feature_dtype="float32",
         scales=SCALES,
         calibration=calibration,
-        body_size=body_size,
+        calibration_chosen=calibration_chosen,
         recommendation=recommendation,
         training=training,
     )

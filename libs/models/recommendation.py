@@ -23,7 +23,7 @@ def recommend(package: Package, snapshot: Snapshot, article_ids: Sequence[str]) 
     if not snapshot.known:
         return answers
     predicted = package.predict(snapshot.requests)
-    explainer = Explainer.of(snapshot, package.card.body_size.position(snapshot.requests.values))
+    explainer = Explainer.of(snapshot)
     offsets = snapshot.requests.offsets
     for question, index in enumerate(snapshot.known):
         rows = predicted[offsets[question] : offsets[question + 1]]

@@ -20,8 +20,8 @@ from libs.models.contract import ModelRef
 
 Role = Literal["champion", "challenger"]
 
-_FOLDER = "package"
-_PATH_TAG, _HASH_TAG = "fitwave.path", "fitwave.sha256"
+_FOLDER, _REPORT_FOLDER = "package", "report"
+_PATH_TAG, _HASH_TAG, _REPORT_TAG = "fitwave.path", "fitwave.sha256", "fitwave.report"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ class Version:
     def ref(self) -> ModelRef:
         """Where its package is, for a replica."""
         return ModelRef(self.number, self.tags[_PATH_TAG], self.tags[_HASH_TAG])
+
+    @property
+    def report(self) -> Path | None:
+        """Where its report for people is; none where it has none."""
+        path = self.tags.get(_REPORT_TAG)
+        return Path(path) if path else None
 
 
 class Registry:
@@ -58,22 +64,31 @@ class Registry:
         return f"fitwave-{self._environment}-{market}"
 
     def register(
-        self, market: str, package: Path, sha256: str, metrics: Mapping[str, float], tags: Mapping[str, str]
+        self,
+        market: str,
+        package: Path,
+        sha256: str,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        report: Path | None = None,
     ) -> Version:
-        """Log a package with its metrics and register it as the market's next version."""
+        """Log a package with its metrics, and its report beside it, and register it as the market's next version."""
         with self._reachable():
             run = self._client.create_run(self._experiment(market), run_name=f"{market}-{tags.get('as_of', '')}")
             run_id = run.info.run_id
             for name, value in metrics.items():
                 self._client.log_metric(run_id, name, value)
             self._client.log_artifacts(run_id, str(package), _FOLDER)
-            path = self._client.download_artifacts(run_id, _FOLDER)
+            paths = {_PATH_TAG: self._client.download_artifacts(run_id, _FOLDER)}
+            if report is not None:
+                self._client.log_artifact(run_id, str(report), _REPORT_FOLDER)
+                paths[_REPORT_TAG] = self._client.download_artifacts(run_id, f"{_REPORT_FOLDER}/{report.name}")
             self._client.set_terminated(run_id)
             version = self._client.create_model_version(
                 self._ensure_model(market),
                 source=f"{run.info.artifact_uri}/{_FOLDER}",
                 run_id=run_id,
-                tags={**tags, _PATH_TAG: path, _HASH_TAG: sha256},
+                tags={**tags, **paths, _HASH_TAG: sha256},
             )
         return self._version(market, version)
 

@@ -4,29 +4,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import xgboost as xgb
 
 from libs.base.errors import DataError
 from libs.base.market import Market
-from libs.features.assembly import assemble
+from libs.features.assembly import Matrix, assemble
 from libs.features.frames import bought_candidates, requests_from_training
 from libs.features.tables import CALIBRATION, HOLDOUT, TRAIN
-from libs.models.body import BodySize, fit_body_size
 from libs.models.evaluation import Evaluation, evaluate, outcome_codes
-from libs.models.ordinal import Calibration, FitBooster, fit_booster, fit_calibration, margins
+from libs.models.ordinal import Calibration, Codes, FitBooster, fit_booster, fit_calibration, margins
 from libs.models.package import Package, load, new_card
+from libs.models.rival import Rival, evaluate_champion
 
 # Fewer lines than this per split cannot be told from noise; the market waits for more data.
-_MIN_LINES = 100
+MIN_LINES = 100
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted market: the package, and how it and the champion do on the same holdout."""
+    """A fitted market: the package, how it does on the holdout, and how the champion does on what neither has seen."""
 
     package: Package
     evaluation: Evaluation
-    champion: Evaluation | None
+    champion: Rival | None
     holdout: pl.DataFrame
 
 
@@ -41,46 +43,54 @@ def fit_market(
     rows = pl.read_parquet(training_path)
     splits = {name: rows.filter(pl.col("split") == name) for name in (TRAIN, CALIBRATION, HOLDOUT)}
     for name, split in splits.items():
-        if len(split) < _MIN_LINES:
+        if len(split) < MIN_LINES:
             raise DataError(
                 f"market {market.name!r} has {len(split)} labelled mature lines in its {name} window, "
-                f"{_MIN_LINES} are needed. Wait for more data, or shorten label_maturity_days or the windows."
+                f"{MIN_LINES} are needed. Wait for more data, or shorten label_maturity_days or the windows."
             )
-    body_size = _fit_body(splits[TRAIN])
-    booster = fit(*_bought(splits[TRAIN], body_size), market.training, threads)
-    raw, outcomes = _bought(splits[CALIBRATION], body_size)
-    calibration = fit_calibration(margins(booster, raw), outcomes)
-    package = Package(_card(market, calibration, body_size, splits), booster)
+    booster = fit(*learned(splits[TRAIN]), market.training, threads)
+    calibrations = _calibrations(booster, splits[CALIBRATION])
+    package = Package(_card(market, calibrations, splits), booster)
     return Fitted(
         package=package,
         evaluation=evaluate(package, splits[HOLDOUT]),
-        champion=evaluate(load(champion), splits[HOLDOUT]) if champion is not None else None,
+        champion=evaluate_champion(load(champion), splits[HOLDOUT]) if champion is not None else None,
         holdout=splits[HOLDOUT],
     )
 
 
-def _fit_body(rows: pl.DataFrame) -> BodySize:
-    kept = rows.filter(pl.col("outcome") == "fit")
-    requests = requests_from_training(kept)
-    return fit_body_size(requests.values, requests.size_values["positions"][bought_candidates(kept, requests)])
+def learned(rows: pl.DataFrame) -> tuple[Matrix, Codes]:
+    """What n lines teach, (2n) rows: what came of the size each chose, first as if it was known to be chosen.
+
+    The second time it is not, so that the model can also answer who has chosen nothing yet.
+    """
+    chosen, outcomes = bought(rows, with_choice=True)
+    open_, _ = bought(rows, with_choice=False)
+    return np.concatenate([chosen, open_]), np.concatenate([outcomes, outcomes])
 
 
-def _bought(rows: pl.DataFrame, body_size: BodySize) -> tuple[Any, Any]:
-    """The assembled row of the size that was bought, and its outcome, for each line."""
+def bought(rows: pl.DataFrame, *, with_choice: bool) -> tuple[Matrix, Codes]:
+    """The assembled row of the size that was bought, and its outcome, for each of n lines."""
     requests = requests_from_training(rows)
-    assembled = assemble(requests, body_size.position(requests.values))
-    return assembled[bought_candidates(rows, requests)], outcome_codes(rows)
+    candidates = bought_candidates(requests)
+    assembled = assemble(requests if with_choice else requests.without_choice())
+    return assembled.rows[assembled.nearest[candidates]], outcome_codes(rows)
 
 
-def _card(market: Market, calibration: Calibration, body_size: BodySize, splits: dict[str, pl.DataFrame]) -> Any:
+def _calibrations(booster: xgb.Booster, rows: pl.DataFrame) -> tuple[Calibration, Calibration]:
+    """One for questions without a chosen size, one for those with."""
+    open_, chosen = (bought(rows, with_choice=with_choice) for with_choice in (False, True))
+    return tuple(fit_calibration(margins(booster, raw), outcomes) for raw, outcomes in (open_, chosen))  # type: ignore[return-value]
+
+
+def _card(market: Market, calibrations: tuple[Calibration, Calibration], splits: dict[str, pl.DataFrame]) -> Any:
     spans = {
         name: {"lines": len(rows), "from": str(rows["ordered_at"].min()), "until": str(rows["ordered_at"].max())}
         for name, rows in splits.items()
     }
     return new_card(
         market.name,
-        calibration,
-        body_size,
+        *calibrations,
         market.recommendation,
         {"config": market.training.model_dump(mode="json"), "windows": spans},
     )

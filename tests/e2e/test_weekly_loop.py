@@ -209,6 +209,11 @@ def test_the_second_week_is_shadowed_and_a_broken_feed_is_rejected_with_the_endp
     assert second_week["de"].outcome == "challenger"
     assert second_week["us"].outcome == "rejected"
     assert "auc_macro" in second_week["us"].reason
+    for market, verdict in (("de", "Accepted"), ("us", "Rejected")):
+        report = world.lifecycle.registry.version(market, "2").report
+        assert report is not None
+        assert str(report) == second_week[market].report_path
+        assert verdict in report.read_text(encoding="utf-8")
     assert world.lifecycle.registry.version("us", "2").tags["fitwave.status"] == "rejected"
     assert world.lifecycle.registry.holder("us", "challenger") is None
     shoppers = world.shoppers("us")

@@ -11,9 +11,11 @@ from libs.base.endpoints import Endpoints
 from libs.base.errors import DataError
 from libs.base.market import Market, Training
 from libs.features.tables import build_tables
-from libs.models.fleet import Assignment, Trained, Untrained, train_fleet
+from libs.models.fleet import REPORT_FILE, Assignment, Trained, Untrained, read_result, train_fleet, train_market
 from libs.models.package import fingerprint, load, save
 from libs.models.registry import Registry
+from libs.models.report import page
+from libs.models.report.material import ReportMaterial
 from libs.models.training import fit_market
 from tests.small_market import AS_OF, small_market
 
@@ -52,6 +54,7 @@ def test_a_fleet_trains_like_a_single_process_and_a_bad_market_fails_alone(
         assert isinstance(trained, Trained)
         assert load(trained.folder).booster.save_raw() == alone.package.booster.save_raw()
         assert trained.metrics == alone.evaluation.overall
+        assert "Size model of market" in (trained.folder / REPORT_FILE).read_text(encoding="utf-8")
     failed = results["thin"]
     assert isinstance(failed, Untrained)
     assert "100 are needed" in failed.reason
@@ -65,6 +68,21 @@ def test_the_elastic_engine_gives_an_equivalent_model(ray_cluster: None, trainin
     alone = fit_market(Market(name="de", training=TRAINING), training_path, champion=None).evaluation.overall
     assert trained.metrics.auc_macro == pytest.approx(alone.auc_macro, abs=0.01)
     assert trained.metrics.log_loss == pytest.approx(alone.log_loss, abs=0.01)
+
+
+def test_a_report_that_cannot_be_drawn_does_not_lose_the_model(
+    training_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, material: ReportMaterial) -> None:
+        raise ValueError("no ink")
+
+    monkeypatch.setattr(page, "write_report", fail)
+    train_market(assignment("de", training_path), tmp_path / "de", threads=1)
+    trained = read_result(tmp_path / "de")
+    assert isinstance(trained, Trained)
+    assert trained.report_fault == "ValueError: no ink"
+    assert not (trained.folder / REPORT_FILE).exists()
+    assert load(trained.folder).card.market == "de"
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +104,19 @@ def test_versions_count_up_and_their_packages_load_by_hash(registry: Registry, p
     assert [version.number for version in registry.versions("de")] == numbers
     ref = registry.version("de", "2").ref
     assert load(Path(ref.path), ref.sha256).card.market == "de"
+
+
+def test_a_report_is_logged_beside_the_package_and_is_no_part_of_it(
+    registry: Registry, package: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / REPORT_FILE
+    report.write_text("<!doctype html>", encoding="utf-8")
+    version = registry.register("fr", package, fingerprint(package), {}, {}, report)
+    assert version.report is not None
+    assert version.report.read_text(encoding="utf-8") == "<!doctype html>"
+    assert not version.report.is_relative_to(version.ref.path)
+    assert fingerprint(Path(version.ref.path)) == fingerprint(package)
+    assert registry.register("fr", package, fingerprint(package), {}, {}).report is None
 
 
 def test_a_role_changes_hands_only_from_whom_it_was_expected(registry: Registry, package: Path) -> None:

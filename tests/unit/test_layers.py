@@ -41,6 +41,17 @@ def test_a_forbidden_import_is_named(copy: Path, place: str, imported: str) -> N
     assert f"{place.removesuffix('.py').replace('/', '.')} -> {imported}" in done.stdout
 
 
+@pytest.mark.parametrize("place", ["apps/trainer/weekly.py", "libs/models/training.py"])
+def test_the_weekly_job_may_not_search_hyper_parameters(copy: Path, place: str) -> None:
+    """Neither by itself nor through what it uses."""
+    with (copy / place).open("a") as file:
+        file.write("import libs.models.tuning\n")
+    done = lint(copy)
+    assert done.returncode == 1
+    assert "libs.models.tuning" in done.stdout
+    assert "The weekly job never searches hyper-parameters BROKEN" in done.stdout
+
+
 def test_every_init_file_is_empty() -> None:
     found = [path for name in ("libs", "apps", "infra", "tests") for path in (REPOSITORY / name).rglob("__init__.py")]
     assert found

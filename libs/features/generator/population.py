@@ -101,6 +101,8 @@ def _people(
             "birth_year": rng.integers(1945, 2009, plan.customers).astype(np.int32),
             "height_cm": pl.Series(np.where(tells, height.round(), np.nan)).fill_nan(None),
             "weight_kg": pl.Series(np.where(tells, weight.round(1), np.nan)).clip(35.0, 180.0).fill_nan(None),
+            "bust_cm": pl.repeat(None, len(tells), dtype=pl.Float64, eager=True),
+            "underbust_cm": pl.repeat(None, len(tells), dtype=pl.Float64, eager=True),
         },
         schema_overrides={"gender": pl.String},
     )

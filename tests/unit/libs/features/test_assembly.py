@@ -3,42 +3,53 @@
 import numpy as np
 import numpy.typing as npt
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from libs.features.assembly import FEATURES, MONOTONE, Requests, article_offset, assemble, misfit_rates
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, CUSTOMER_STATISTICS
-
-counts = st.integers(0, 50).map(float)
-
-
-@st.composite
-def questions(draw: st.DrawFn) -> Requests:
-    """One question about an article with three to eight sizes and any history."""
-    values = {name: np.array([draw(counts)]) for name in (*CUSTOMER_STATISTICS, *ARTICLE_STATISTICS)}
-    values |= {name: np.array([draw(st.sampled_from([np.nan, 170.0]))]) for name in CUSTOMER_BODY}
-    values["scale"] = np.array([float(draw(st.integers(0, 7)))])
-    size = draw(st.integers(3, 8))
-    small = np.sort(np.array([draw(counts) for _ in range(size)]))[::-1].copy()
-    large = np.sort(np.array([draw(counts) for _ in range(size)]))
-    sizes = {"positions": 36.0 + 2 * np.arange(size), "small_at_or_above": small, "large_at_or_below": large}
-    return Requests(values, sizes, np.array([0, size]))
-
-
-@given(questions(), st.sampled_from([np.nan, 40.0]))
-@settings(max_examples=200, deadline=None)
-def test_columns_the_model_takes_as_monotone_never_fall_as_the_size_grows(requests: Requests, body: float) -> None:
-    rows = assemble(requests, np.array([body]))
-    for name in MONOTONE:
-        column = rows[:, FEATURES.index(name)]
-        assert np.isnan(column).all() or (np.diff(column) >= 0).all(), name
+from libs.features.assembly import (
+    FEATURES,
+    FREE,
+    MONOTONE,
+    NOT_CHOSEN,
+    Requests,
+    article_offset,
+    assemble,
+    misfit_rates,
+)
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY
+from tests.unit.libs.features.questions import asked, questions
 
 
 @given(questions())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=200, deadline=None)
+def test_columns_the_model_takes_as_monotone_never_fall_as_the_size_grows(requests: Requests) -> None:
+    for rows in by_person(requests):
+        for name in MONOTONE:
+            column = rows[:, FEATURES.index(name)]
+            assert np.isnan(column).all() or (np.diff(column) >= 0).all(), name
+
+
+@given(questions())
+@settings(max_examples=100, deadline=None)
 def test_other_columns_are_the_same_for_every_size(requests: Requests) -> None:
-    rows = assemble(requests, np.array([np.nan]))
-    free = rows[:, len(MONOTONE) :]
-    assert np.array_equal(free, np.repeat(free[:1], len(free), axis=0), equal_nan=True)
+    for rows in by_person(requests):
+        free = rows[:, len(MONOTONE) :]
+        assert free.shape[1] == len(FREE)
+        assert np.array_equal(free, np.repeat(free[:1], len(free), axis=0), equal_nan=True)
+
+
+def by_person(requests: Requests) -> list[npt.NDArray[np.float32]]:
+    """The rows of one question's article, of each person apart, in size order."""
+    sizes = int(requests.offsets[-1])
+    rows = assemble(requests).rows
+    return [rows[start : start + sizes] for start in range(0, len(rows), sizes)]
+
+
+@given(questions())
+@settings(max_examples=100, deadline=None)
+def test_the_people_of_an_account_add_up_to_one_for_every_size(requests: Requests) -> None:
+    found = assemble(requests)
+    total = np.bincount(found.candidate, found.weight)
+    assert np.allclose(total, 1.0, rtol=0, atol=1e-12)
+    assert np.array_equal(found.candidate[found.nearest], np.arange(len(total)))
 
 
 def level_values(**values: float) -> dict[str, npt.NDArray[np.float64]]:
@@ -47,12 +58,13 @@ def level_values(**values: float) -> dict[str, npt.NDArray[np.float64]]:
 
 def test_the_offset_of_an_article_without_history_is_its_brands() -> None:
     # 15 gaps of +1 at the brand, shrunk by 5 pseudo-gaps of 0: 15 / 20.
-    assert article_offset(level_values(brand_gap_n=15, brand_gap_sum=15))[0] == 0.75
+    assert article_offset(level_values(brand_kept_gap_n=15, brand_kept_gap_sum=15))[0] == 0.75
 
 
 def test_an_articles_own_gaps_outweigh_its_brands_as_they_grow() -> None:
-    few = article_offset(level_values(brand_gap_n=15, brand_gap_sum=15, article_gap_n=1, article_gap_sum=-1))[0]
-    many = article_offset(level_values(brand_gap_n=15, brand_gap_sum=15, article_gap_n=95, article_gap_sum=-95))[0]
+    brand = {"brand_kept_gap_n": 15.0, "brand_kept_gap_sum": 15.0}
+    few = article_offset(level_values(**brand, article_kept_gap_n=1, article_kept_gap_sum=-1))[0]
+    many = article_offset(level_values(**brand, article_kept_gap_n=95, article_kept_gap_sum=-95))[0]
     assert few == (-1 + 5 * 0.75) / 6
     assert many == (-95 + 5 * 0.75) / 100
 
@@ -65,10 +77,13 @@ def test_misfit_rates_fall_back_level_by_level() -> None:
 
 
 def test_an_empty_history_is_unknown_and_not_zero() -> None:
-    values = {name: np.array([0.0]) for name in (*CUSTOMER_STATISTICS, *ARTICLE_STATISTICS, "scale")}
-    values |= {name: np.array([np.nan]) for name in CUSTOMER_BODY}
-    sizes = {name: np.array([38.0]) for name in ("positions", "small_at_or_above", "large_at_or_below")}
-    row = assemble(Requests(values, sizes, np.array([0, 1])), np.array([np.nan]))[0]
+    row = assemble(asked()).rows[0]
     unknown = {name for name, value in zip(FEATURES, row, strict=True) if np.isnan(value)}
-    assert {"gap_kept", "gap_small", "gap_large", "gap_body", "kept_spread", "height_cm"} <= unknown
-    assert not {"position", "size_balance", "article_small_rate", "offset", "kept_n"} & unknown
+    assert {"gap_kept", "gap_small", "gap_large", "gap_body", "kept_spread", "expected", *CUSTOMER_BODY} <= unknown
+    assert not {"position", "size_not_small", "article_small_rate", "kept_offset", "kept_n"} & unknown
+
+
+def test_a_chosen_size_is_known_for_all_sizes_and_unknown_when_nothing_is_chosen() -> None:
+    column = FEATURES.index("chosen_position")
+    assert assemble(asked(chosen=2)).rows[:, column].tolist() == [40.0] * 5
+    assert np.isnan(assemble(asked(chosen=NOT_CHOSEN)).rows[:, column]).all()

@@ -10,7 +10,7 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.features.lake import Lake
-from libs.features.renttherunway import ImportReport, import_renttherunway
+from libs.features.renttherunway import ImportReport, import_renttherunway, read_rentals
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table
 
 # Written for this test in the schema of the published file.
@@ -41,7 +41,7 @@ class Import:
         path = folder / "rentals.json"
         path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), "utf-8")
         self.lake = Lake.open(str(folder / "lake"))
-        self.report: ImportReport = import_renttherunway(path, self.lake, "us")
+        self.report: ImportReport = import_renttherunway([path], self.lake, "us")
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.lake.read(table, "us").to_pylist()
@@ -114,6 +114,8 @@ def test_a_customer_has_metric_measures_and_a_birth_year(tmp_path: Path) -> None
         "birth_year": 1988,
         "height_cm": 172.7,
         "weight_kg": 62.1,
+        "bust_cm": 96.5,
+        "underbust_cm": 86.4,
     }
 
 
@@ -226,7 +228,7 @@ def test_an_import_replaces_the_one_before(tmp_path: Path) -> None:
 def test_a_gzipped_file_is_read_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "rentals.json.gz"
     path.write_bytes(gzip.compress(json.dumps(rental()).encode()))
-    assert import_renttherunway(path, Lake.open(str(tmp_path / "lake")), "us").imported == 1
+    assert import_renttherunway([path], Lake.open(str(tmp_path / "lake")), "us").imported == 1
 
 
 def test_a_damaged_gzip_file_is_refused_wherever_the_damage_is(tmp_path: Path) -> None:
@@ -235,17 +237,46 @@ def test_a_damaged_gzip_file_is_refused_wherever_the_damage_is(tmp_path: Path) -
     for place in range(20, len(whole) - 20, len(whole) // 40):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         with pytest.raises(DataError, match="cannot be read after line"):
-            import_renttherunway(path, lake, "us")
+            import_renttherunway([path], lake, "us")
 
 
 def test_a_file_cut_short_is_refused_with_the_line_and_nothing_is_written(tmp_path: Path) -> None:
     path, lake = tmp_path / "rentals.json.gz", Lake.open(str(tmp_path / "lake"))
     path.write_bytes(gzip.compress(json.dumps(rental()).encode())[:-6])
     with pytest.raises(DataError, match="cannot be read after line"):
-        import_renttherunway(path, lake, "us")
+        import_renttherunway([path], lake, "us")
     assert lake.markets() == []
 
 
 def test_an_absent_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.json"):
-        import_renttherunway(tmp_path / "nowhere.json", Lake.open(str(tmp_path / "lake")), "us")
+        import_renttherunway([tmp_path / "nowhere.json"], Lake.open(str(tmp_path / "lake")), "us")
+
+
+@pytest.mark.parametrize(("text", "bust_cm"), [("34aa", 87.6), ("32ddd/e", 96.5), ("36f", 106.7)])
+def test_a_bust_size_is_two_measures(tmp_path: Path, text: str, bust_cm: float) -> None:
+    [customer] = Import(tmp_path, rental(**{"bust size": text})).rows(CUSTOMERS)
+    assert customer["bust_cm"] == bust_cm
+    assert customer["underbust_cm"] == round(int(text[:2]) * 2.54, 1)
+
+
+@pytest.mark.parametrize("text", ["34", "d34", "34q", "", "99j", None, 34])
+def test_a_bust_size_that_is_none_is_unknown(tmp_path: Path, text: object) -> None:
+    [customer] = Import(tmp_path, rental(**{"bust size": text})).rows(CUSTOMERS)
+    assert (customer["bust_cm"], customer["underbust_cm"]) == (None, None)
+
+
+def test_of_those_who_only_ask_the_body_and_the_article_become_known_and_nothing_else(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    first.write_text(json.dumps(rental()), encoding="utf-8")
+    asks = rental(user_id="200", item_id="8", fit="small", weight="150lbs", size=20, review_date="May 2, 2017")
+    second.write_text(json.dumps(asks), encoding="utf-8")
+    lake = Lake.open(str(tmp_path / "lake"))
+    asking, _ = read_rentals([second])
+    import_renttherunway([first], lake, "us", asking)
+    assert lake.read(ORDERS, "us")["customer_id"].to_pylist() == ["100"]
+    assert lake.read(RETURNS, "us").num_rows == 0
+    customers = {row["customer_id"]: row for row in lake.read(CUSTOMERS, "us").to_pylist()}
+    assert customers["200"]["weight_kg"] == 68.0
+    assert customers["200"]["registered_at"] == DAY, "known by the time the training data ends"
+    assert {row["article_id"]: row["sizes"] for row in lake.read(ARTICLES, "us").to_pylist()}["8"] == ["20"]

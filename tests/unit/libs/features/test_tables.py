@@ -3,18 +3,25 @@
 from datetime import timedelta
 from itertools import pairwise
 
-import numpy as np
 import polars as pl
 import pytest
 
 from libs.base.market import Market
 from libs.features.assembly import assemble
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_STATISTICS
+from libs.features.columns import (
+    ARTICLE_STATISTICS,
+    CUSTOMER_BODY,
+    CUSTOMER_STATISTICS,
+    HISTORY_COUNTS,
+    HISTORY_KEY,
+    SIZE_STATISTICS,
+)
 from libs.features.frames import requests_from_training
 from libs.features.lookup import snapshot
 from libs.features.online import OnlineRow
+from libs.features.persons import account_statistics
 from libs.features.sizes import SCALES
-from libs.features.tables import HOLDOUT, MarketFeatures, article_sizes, build_tables, windows
+from libs.features.tables import HOLDOUT, TRAIN, MarketFeatures, article_sizes, build_tables, windows
 from tests.small_market import AS_OF, SmallMarket, small_market
 
 MARKET = Market(name="de", label_maturity_days=28)
@@ -69,7 +76,7 @@ def test_nothing_known_after_an_order_changes_its_row(data: SmallMarket, tables:
     """Cut the lake off after some order: every earlier row stays as it was."""
     cut = AS_OF - timedelta(days=60)
     earlier = build(data, AS_OF, data.lines.filter(pl.col("ordered_at") < cut))
-    names = ["line_id", *CUSTOMER_STATISTICS, *ARTICLE_STATISTICS]
+    names = ["line_id", "body_position", *CUSTOMER_STATISTICS, *HISTORY_KEY, *HISTORY_COUNTS, *ARTICLE_STATISTICS]
     before = tables.training.filter(pl.col("ordered_at") < cut).select(names).sort("line_id")
     assert before.equals(earlier.training.select(names).sort("line_id"))
     assert len(before) > 1000
@@ -85,14 +92,35 @@ def test_online_features_assemble_to_the_same_bits_as_the_training_row(
         article = online.articles.row(by_predicate=pl.col("article_id") == row["article_id"], named=True)
         live = snapshot([0], [(OnlineRow(customer, row["ordered_at"]), OnlineRow(article, row["ordered_at"]))])
         offline = requests_from_training(tables.training.filter(pl.col("line_id") == row["line_id"]))
-        body = np.array([np.nan])
-        assert assemble(live.requests, body).tobytes() == assemble(offline, body).tobytes()
+        live_rows, offline_rows = assemble(live.requests), assemble(offline.without_choice())
+        assert live_rows.rows.tobytes() == offline_rows.rows.tobytes()
+        assert live_rows.weight.tobytes() == offline_rows.weight.tobytes()
 
 
-def test_the_holdout_is_asked_about_every_size_and_the_rest_about_the_bought_one(tables: MarketFeatures) -> None:
+def test_all_sizes_are_there_where_the_best_must_be_found_and_the_bought_one_where_it_is_learned(
+    tables: MarketFeatures,
+) -> None:
     counts = tables.training.select("split", n=pl.col("sizes").list.len())
-    assert set(counts.filter(pl.col("split") == HOLDOUT)["n"]) == {7}
-    assert set(counts.filter(pl.col("split") != HOLDOUT)["n"]) == {1}
+    assert set(counts.filter(pl.col("split") != TRAIN)["n"]) == {7}
+    assert set(counts.filter(pl.col("split") == TRAIN)["n"]) == {1}
+
+
+def test_a_history_in_entries_adds_up_to_the_statistics_of_the_same_row(tables: MarketFeatures) -> None:
+    rows = tables.training.sample(200, seed=3)
+    account = account_statistics(requests_from_training(rows))
+    for name in CUSTOMER_STATISTICS:
+        assert account[name].tolist() == rows[name].to_list()
+
+
+def test_an_online_customer_has_a_position_for_a_known_body_and_none_without(
+    data: SmallMarket, tables: MarketFeatures
+) -> None:
+    scale = SCALES.index("apparel-women")
+    known = tables.customers.filter(pl.any_horizontal(pl.col("height_cm", "weight_kg").is_not_null()))
+    unknown = tables.customers.filter(pl.all_horizontal(pl.col(CUSTOMER_BODY[:2]).is_null()))
+    assert known["body_positions"].list.get(scale).is_between(30, 55).all()
+    assert unknown["body_positions"].list.get(scale).is_nan().all()
+    assert len(unknown) > 10
 
 
 def test_the_bought_index_points_at_the_bought_size(data: SmallMarket, tables: MarketFeatures) -> None:
@@ -113,13 +141,17 @@ def test_splits_follow_each_other_in_time_and_end_where_labels_mature(tables: Ma
 def test_every_registered_customer_is_online_also_one_without_history(data: SmallMarket) -> None:
     only_a_few = build(data, AS_OF, data.lines.head(50))
     assert only_a_few.customers["customer_id"].sort().equals(data.customers["customer_id"].sort())
-    assert set(only_a_few.customers["kept_n"].list.len()) == {len(SCALES)}
+    assert set(only_a_few.customers["body_positions"].list.len()) == {len(SCALES)}
+    assert set(only_a_few.customers["history_kept"].list.len()) >= {0, 1}
 
 
 def test_article_size_counts_are_monotone_in_the_size(tables: MarketFeatures) -> None:
-    for small, large in tables.articles.select("small_at_or_above", "large_at_or_below").iter_rows():
-        assert all(a >= b for a, b in pairwise(small))
-        assert all(a <= b for a, b in pairwise(large))
+    for row in tables.articles.select(SIZE_STATISTICS).iter_rows(named=True):
+        for name in ("small_at_or_above", "not_large_at_or_above"):
+            assert all(a >= b for a, b in pairwise(row[name]))
+        for name in ("large_at_or_below", "not_small_at_or_below"):
+            assert all(a <= b for a, b in pairwise(row[name]))
+        assert sum(row["lines_at"]) == row["small_at_or_above"][0] + row["not_small_at_or_below"][-1]
 
 
 def test_articles_that_are_offline_or_not_launched_are_not_online(data: SmallMarket) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from libs.base.market import Recommendation as Policy
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_STATISTICS
+from libs.features.columns import ARTICLE_STATISTICS, HISTORY_COUNTS, HISTORY_KEY
 from libs.features.lookup import Snapshot, snapshot
 from libs.features.online import OnlineRow
 from libs.features.sizes import SCALES
@@ -26,7 +26,7 @@ def article(tables: MarketFeatures) -> OnlineRow:
 @pytest.fixture
 def customer(tables: MarketFeatures) -> OnlineRow:
     """A customer who kept something."""
-    rows = tables.customers.filter(tables.customers["kept_n"].list.first() >= 3)
+    rows = tables.customers.filter(tables.customers["history_kept"].list.sum() >= 3)
     return OnlineRow(rows.row(0, named=True), NOW)
 
 
@@ -78,9 +78,9 @@ def test_an_unknown_customer_is_answered_from_the_market(fitted: Fitted, article
 def test_a_customer_without_history_is_answered_from_the_body(
     fitted: Fitted, customer: OnlineRow, article: OnlineRow
 ) -> None:
-    nothing = dict.fromkeys(CUSTOMER_STATISTICS, [0.0] * len(SCALES))
-    body = {"height_cm": 192.0, "weight_kg": 62.0, "birth_year": 1980.0}
-    answer = ask(fitted.package, snapshot([0], [(OnlineRow(nothing | body, NOW), article)]))
+    nothing: dict[str, list[float]] = {name: [] for name in (*HISTORY_KEY, *HISTORY_COUNTS)}
+    known = customer.values | nothing | {"height_cm": 192.0, "body_positions": [40.0] * len(SCALES)}
+    answer = ask(fitted.package, snapshot([0], [(OnlineRow(known, NOW), article)]))
     assert answer.basis is not None
     assert answer.basis.customer == "body"
 
@@ -104,23 +104,57 @@ def test_an_article_that_is_not_online_is_unknown_and_its_neighbours_are_answere
 
 
 def test_an_article_that_runs_small_is_said_to(fitted: Fitted, customer: OnlineRow, article: OnlineRow) -> None:
-    runs_small = article.values | {"article_gap_n": 95.0, "article_gap_sum": 190.0}
+    runs_small = article.values | {"article_kept_gap_n": 95.0, "article_kept_gap_sum": 190.0}
     answer = ask(fitted.package, snapshot([0], [(customer, OnlineRow(runs_small, NOW))]))
     assert any("customers keep this article 1.9 EU sizes above their usual size" in said for said in answer.reasons)
 
 
 def test_what_a_customer_kept_is_counted_right(fitted: Fitted, customer: OnlineRow, article: OnlineRow) -> None:
     values = customer.values | {
-        "kept_n": [3.0, *[0.0] * 7],
-        "kept_sum": [120.0, *[0.0] * 7],
-        "small_n": [1.0, *[0.0] * 7],
-        "large_n": [0.0] * 8,
+        "history_scale": [0, 0, 1],
+        "history_position": [40.0, 42.0, 40.0],
+        "history_brand": ["brand5"] * 3,
+        "history_kept": [3.0, 0.0, 7.0],
+        "history_small": [0.0, 0.0, 0.0],
+        "history_large": [0.0, 1.0, 0.0],
     }
     answer = ask(fitted.package, snapshot([0], [(OnlineRow(values, NOW), article)]))
     assert answer.reasons[0] == (
         "this customer kept 3 of 4 purchases in comparable sizes, "
         "on average at EU 40.0, nearest to size 40 of this article"
     )
+
+
+def bought_for(customer: OnlineRow, entries: dict[tuple[float, str], float]) -> OnlineRow:
+    """The customer with another history: what was kept by position and brand."""
+    ordered = sorted(entries.items())
+    history = {
+        "history_scale": [0] * len(ordered),
+        "history_position": [position for (position, _), _ in ordered],
+        "history_brand": [brand for (_, brand), _ in ordered],
+        "history_kept": [count for _, count in ordered],
+        "history_small": [0.0] * len(ordered),
+        "history_large": [0.0] * len(ordered),
+    }
+    return OnlineRow(customer.values | history, NOW)
+
+
+def test_what_was_kept_of_the_brand_is_said(fitted: Fitted, customer: OnlineRow, article: OnlineRow) -> None:
+    brand = article.values["brand"]
+    known = bought_for(customer, {(40.0, brand): 3.0, (42.0, "another"): 2.0})
+    answer = ask(fitted.package, snapshot([0], [(known, article)]))
+    assert "of this brand it kept EU 40 in 3 of 3 purchases" in answer.reasons
+
+
+def test_two_people_in_an_account_do_not_average_into_a_size_that_neither_wears(
+    fitted: Fitted, customer: OnlineRow, article: OnlineRow
+) -> None:
+    shared = bought_for(customer, {(36.0, "x"): 6.0, (48.0, "x"): 5.0})
+    answer = ask(fitted.package, snapshot([0], [(shared, article)]))
+    fit = {size.size: size.fit for size in answer.sizes}
+    assert max(fit, key=lambda size: fit[size]) in {"36", "48"}
+    assert fit["42"] < min(fit["36"], fit["48"])
+    assert "seems to buy for two people: around EU 36.0" in answer.reasons[0]
 
 
 def test_a_snapshot_can_be_narrowed_to_some_questions(fitted: Fitted, customer: OnlineRow, article: OnlineRow) -> None:

@@ -1,0 +1,105 @@
+"""Who an account buys for: one person, or two of clearly different sizes.
+
+The mean of what a mother and a daughter keep is a size that neither wears. Where the sizes an account kept fall into
+two groups, each group is a person with a history of its own; the model is asked about each, and the answers are mixed
+by how much each buys.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from libs.features.assembly import Floats, Requests
+
+Indices = npt.NDArray[np.int64]
+
+# Two groups are two people when more than this many of the article's size steps lie between them, and each was kept at
+# least so often: one odd purchase is a present.
+_STEPS_APART = 2.0
+_MIN_KEPT = 2.0
+
+
+@dataclass(frozen=True)
+class Persons:
+    """p >= n people behind n questions, those of one question next to each other, the smaller one first.
+
+    `question`, `weight` and the statistics in `values` are (p,), the weights of a question's people add up to 1;
+    `border` is (n,), the position between its two people, NaN where there is one; `first` is (n,), the index of a
+    question's first person.
+    """
+
+    question: Indices
+    first: Indices
+    weight: "Floats"
+    border: "Floats"
+    values: "dict[str, Floats]"
+
+
+def persons_of(requests: "Requests") -> Persons:
+    """Split the history of each question's account into its people."""
+    n = len(requests.offsets) - 1
+    history = requests.history
+    owner = np.repeat(np.arange(n), np.diff(requests.history_offsets))
+    border = _borders(history["position"], history["kept"], owner, requests.values["size_step"])
+    several = ~np.isnan(border)
+    first = np.arange(n) + np.cumsum(several) - several
+    question = np.repeat(np.arange(n), 1 + several)
+    person = first[owner] + (history["position"] > np.where(several, border, np.inf)[owner])
+    values = _statistics(history, person, len(question))
+    total = np.bincount(question, values["kept_n"], minlength=n)[question]
+    weight = np.divide(values["kept_n"], total, out=np.ones(len(question)), where=several[question])
+    weight = _of_chosen(requests, question, first, border, weight)
+    return Persons(question, first, weight, border, values)
+
+
+def _of_chosen(requests: "Requests", question: Indices, first: Indices, border: "Floats", weight: "Floats") -> "Floats":
+    """Who has chosen a size is known: the person whose sizes it is nearer to."""
+    known = requests.chosen >= 0
+    position = requests.size_values["positions"][requests.offsets[:-1] + np.maximum(requests.chosen, 0)]
+    buyer = first + (position > np.where(np.isnan(border), np.inf, border))
+    return np.where(known[question], np.arange(len(question)) == buyer[question], weight).astype(np.float64)
+
+
+def account_statistics(requests: "Requests") -> "dict[str, Floats]":
+    """The statistics of each question's whole account, (n,), whoever in it they are of."""
+    n = len(requests.offsets) - 1
+    return _statistics(requests.history, np.repeat(np.arange(n), np.diff(requests.history_offsets)), n)
+
+
+def _borders(position: "Floats", kept: "Floats", owner: Indices, step: "Floats") -> "Floats":
+    """Per question the middle of the widest gap that parts two people, NaN where there is none; (n,)."""
+    border = np.full(len(step), np.nan)
+    worn = kept > 0
+    position, kept, owner = position[worn], kept[worn], owner[worn]
+    if len(position) < 2:
+        return border
+    gap = np.where(owner[1:] == owner[:-1], np.diff(position), 0.0)
+    so_far = np.cumsum(kept)
+    before_owner = np.concatenate([[0.0], so_far])[np.searchsorted(owner, owner)]
+    below = (so_far - before_owner)[:-1]
+    above = np.bincount(owner, kept, minlength=len(step))[owner[:-1]] - below
+    wide = np.flatnonzero((gap > _STEPS_APART * step[owner[:-1]]) & (below >= _MIN_KEPT) & (above >= _MIN_KEPT))
+    # Written narrowest first, so that the widest gap of a question stays.
+    for_question = wide[np.argsort(gap[wide], kind="stable")]
+    border[owner[for_question]] = (position[for_question] + position[for_question + 1]) / 2
+    return border
+
+
+def _statistics(history: "dict[str, Floats]", group: Indices, groups: int) -> "dict[str, Floats]":
+    """Add up history entries by group, (groups,) each."""
+    position, kept = history["position"], history["kept"]
+    parts = {
+        "kept_n": kept,
+        "kept_sum": kept * position,
+        "kept_sum_of_squares": kept * position * position,
+        "small_n": history["small"],
+        "small_sum": history["small"] * position,
+        "large_n": history["large"],
+        "large_sum": history["large"] * position,
+        "brand_kept_n": kept * history["same_brand"],
+        "brand_kept_sum": kept * history["same_brand"] * position,
+    }
+    return {name: np.bincount(group, values, minlength=groups).astype(np.float64) for name, values in parts.items()}

@@ -1,0 +1,42 @@
+"""The week's table: a measure stands with its interval, and what is worth a look is said."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from apps.trainer.report import print_weeks
+from apps.trainer.weekly import MarketWeek
+from libs.models.evaluation import Metrics
+from libs.models.fleet import Trained
+from libs.models.standards import Check, Judgement
+
+METRICS = Metrics(2_000, 0.71, 0.7, 0.72, 0.66, 0.75, 0.6, 0.02, 0.9, 0.4)
+
+
+def printed(outcome: str, *checks: Check) -> str:
+    judgement = Judgement(list(checks))
+    trained = Trained("de", Path("de"), METRICS, {}, None, None, judgement)
+    week = MarketWeek("de", outcome, "judge", judgement.reason, trained=trained)
+    console = Console(file=io.StringIO(), width=200)
+    print_weeks(console, [week])
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_a_measure_stands_with_its_interval() -> None:
+    text = printed("champion", Check("auc_macro", 0.71, 0.6, passed=True, low=0.692, high=0.728))
+    assert "0.710" in text
+    assert "0.692-0.728" in text
+    assert "worth a look" not in text
+
+
+def test_a_measure_without_an_interval_stands_alone() -> None:
+    assert "0.710 " in printed("champion", Check("auc_macro", 0.71, 0.6, passed=True))
+
+
+def test_a_rejection_says_how_narrow_it_was_and_a_doubt_is_worth_a_look() -> None:
+    narrow = Check("auc_macro", 0.594, 0.6, passed=False, low=0.58, high=0.61, note="narrowly")
+    doubt = Check("log_loss", 0.99, 1.0, passed=True, low=0.97, high=1.01, floor=False, note="not beyond doubt")
+    text = printed("rejected", narrow, doubt)
+    assert "de rejected at judge: auc_macro is 0.594 (0.58 to 0.61), the standard is 0.6, narrowly" in text
+    assert "de worth a look: log_loss is 0.99 (0.97 to 1.01), the standard is 1, not beyond doubt" in text

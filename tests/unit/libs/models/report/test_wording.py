@@ -1,0 +1,75 @@
+"""Numbers as people read them, and what is said about them."""
+
+from dataclasses import replace
+
+import pytest
+
+from libs.models.report.findings import Findings, Measured
+from libs.models.report.material import ReportMaterial
+from libs.models.report.measures import LOG_LOSS
+from libs.models.report.resampling import Estimate
+from libs.models.report.wording import against, comparison, interval, notes, number, short
+from libs.models.standards import Check, Judgement
+
+BETTER, WORSE, ALIKE = Estimate(-0.01, -0.02, -0.005), Estimate(0.01, 0.005, 0.02), Estimate(0.001, -0.01, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (number(0.86519), "0.865"),
+        (number(0.01234), "0.0123"),
+        (number(0.5, share=True), "50.0 %"),
+        (number(-0.0044, signed=True), "\N{MINUS SIGN}0.0044"),
+        (number(0.002, share=True, signed=True), "+0.2 pts"),
+        (number(0.0, share=True, signed=True), "0.0 pts"),
+        (number(None), "not measurable"),
+        (interval(Estimate(0.5, 0.25, 0.75), share=True), "25.0 to 75.0 %"),
+        (interval(WORSE, signed=True), "+0.0050 to +0.0200"),
+        (interval(Estimate(0.5)), "no interval"),
+    ],
+)
+def test_numbers_are_short_and_have_their_unit(text: str, shown: str) -> None:
+    assert text == shown
+
+
+def test_a_difference_is_clear_only_when_its_interval_excludes_zero() -> None:
+    assert [against(one, higher=False) for one in (BETTER, WORSE, ALIKE)] == ["better", "worse", "alike"]
+    assert [against(one, higher=True) for one in (BETTER, WORSE, ALIKE)] == ["worse", "better", "alike"]
+
+
+def test_names_from_the_data_are_cut_and_lose_control_characters() -> None:
+    assert short("a\x1b[31m\nb") == "a [31m b"
+    assert short("x" * 500) == "x" * 59 + "…"
+
+
+def test_the_comparison_says_better_worse_or_neither_and_by_how_much() -> None:
+    said = {
+        gap: comparison(Measured(LOG_LOSS, Estimate(0.5), Estimate(0.5), gap), "7") for gap in (BETTER, WORSE, ALIKE)
+    }
+    assert said[BETTER].startswith("Better than the champion, version 7")
+    assert "\N{MINUS SIGN}0.0100 (\N{MINUS SIGN}0.0200 to \N{MINUS SIGN}0.0050)" in said[BETTER]
+    assert said[WORSE].startswith("Worse than the champion")
+    assert said[ALIKE].startswith("No clear difference")
+    assert comparison(None, "") == "There is no champion yet to compare with."
+
+
+def test_notes_name_a_standard_that_is_met_only_narrowly(material: ReportMaterial, findings: Findings) -> None:
+    measured = next(one for one in findings.measured if one.measure.name == "top1_accuracy")
+    assert measured.value.value is not None and measured.value.low is not None
+    bound = (measured.value.value + measured.value.low) / 2
+    narrow = replace(material, judgement=Judgement([Check("top1_accuracy", measured.value.value, bound, passed=True)]))
+    assert any(note.startswith("Right size first meets its standard") for note in notes(narrow, findings))
+    wide = replace(material, judgement=Judgement([Check("top1_accuracy", measured.value.value, 0.0, passed=True)]))
+    assert not any("meets its standard" in note for note in notes(wide, findings))
+
+
+def test_notes_name_slices_that_are_worse_than_the_champion_or_promise_wrongly(
+    material: ReportMaterial, findings: Findings
+) -> None:
+    bad = replace(findings.slices[0], label="hats", over_champion=WORSE, fit_gap=Estimate(0.3, 0.2, 0.4), lines=500)
+    few = replace(bad, label="gloves", lines=5)
+    said = notes(material, replace(findings, slices=[bad, few]))
+    assert any("Worse than the champion in “Division: hats”" in note for note in said)
+    assert any("Promises too much in “Division: hats”" in note for note in said)
+    assert not any("gloves" in note for note in said)

@@ -1,0 +1,56 @@
+"""What training leaves in a market's folder."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from libs.models.fleet import QUALITY_FILE, Assignment, Trained, read_result, train_market
+from libs.models.package import save
+from libs.models.report import page
+from libs.models.report.material import ReportMaterial
+from libs.models.training import Fitted
+from tests.unit.libs.models.conftest import MARKET
+from tests.unit.libs.models.test_rival import middle, trained_until
+
+
+@pytest.fixture(autouse=True)
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes seconds, and has tests of its own."""
+
+    def write(path: Path, material: ReportMaterial) -> None:
+        path.write_text("", encoding="utf-8")
+
+    monkeypatch.setattr(page, "write_report", write)
+
+
+def test_paired_losses_are_of_lines_that_neither_model_has_seen_and_the_judgement_is_of_the_same(
+    fitted: Fitted, training_path: Path, tmp_path: Path
+) -> None:
+    """The shadow's verdict reads these losses: the champion's are absent where it would be flattered."""
+    until = middle(fitted.holdout)
+    save(trained_until(fitted.package, until), tmp_path / "champion")
+    assignment = Assignment(MARKET, str(training_path), 1_000, str(tmp_path / "champion"), "1")
+    train_market(assignment, tmp_path / "de", threads=1)
+    losses = pl.read_parquet(tmp_path / "de" / QUALITY_FILE)
+    seen = (fitted.holdout["ordered_at"] <= until).to_list()
+    assert losses["line_id"].to_list() == fitted.holdout["line_id"].to_list()
+    assert losses["champion"].is_null().to_list() == seen
+    assert losses["challenger"].null_count() == 0
+    trained = read_result(tmp_path / "de")
+    assert isinstance(trained, Trained)
+    unseen = trained.judgement.check("lines unseen by champion")
+    assert unseen is not None
+    assert unseen.value == seen.count(False)
+    assert trained.champion_metrics is not None
+    assert trained.champion_metrics.lines == seen.count(False)
+
+
+def test_a_market_without_a_champion_has_no_losses_of_one(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
+    train_market(Assignment(MARKET, str(training_path), 1_000, None, None), tmp_path / "de", threads=1)
+    losses = pl.read_parquet(tmp_path / "de" / QUALITY_FILE)
+    assert losses["champion"].null_count() == len(losses) == len(fitted.holdout)
+    trained = read_result(tmp_path / "de")
+    assert isinstance(trained, Trained)
+    assert trained.judgement.check("lines unseen by champion") is None
+    assert trained.champion_metrics is None
