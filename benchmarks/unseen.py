@@ -1,14 +1,14 @@
 """Ask a trained package about rentals it has never seen, as the live service would be asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from libs.features.lookup import Snapshot, snapshot
+from libs.features.lookup import snapshot
 from libs.features.online import OnlineRow
 from libs.features.outcomes import OUTCOMES
 from libs.features.preprocess import Prepared
@@ -26,10 +26,8 @@ _ROUNDING = 1e-12
 class Asked:
     """What was answered to n rentals: `predicted` (n, 3) for the size that was rented, `outcomes` (n,).
 
-    `violations` counts the steps from one size of an article to the next at which P(small) rose or P(large) fell,
-    among
-    `sizes` answers, with a chosen size and without; `unanswered` counts rentals of an article or a size that is not
-    online.
+    `violations` counts the steps from one size of an article to the next at which P(small) rose or P(large) fell, among
+    `sizes` answers with a chosen size and without; `unanswered` counts rentals whose article or size is not online.
     """
 
     predicted: Probabilities
@@ -48,13 +46,16 @@ def ask(package: Package, prepared: Prepared, rentals: Sequence[Rental]) -> Aske
     predicted, sizes, violations = [], 0, 0
     for start in range(0, len(known), _BATCH):
         batch = known[start : start + _BATCH]
-        seen = snapshot(list(range(len(batch))), [(customers.get(one.user), articles[one.item]) for one in batch])
-        offsets = seen.requests.offsets
-        rented = np.array(_rented(seen, batch))
         # What came of the size that was rented is asked of one who has chosen that size.
-        chosen = package.predict(replace(seen.requests, chosen=rented - offsets[:-1]))
-        predicted.append(chosen[rented])
-        open_ = package.predict(seen.requests)
+        seen = snapshot(
+            list(range(len(batch))),
+            [(customers.get(one.user), articles[one.item]) for one in batch],
+            [str(one.size) for one in batch],
+        )
+        offsets = seen.requests.offsets
+        chosen = package.predict(seen.requests)
+        predicted.append(chosen[offsets[:-1] + seen.requests.chosen])
+        open_ = package.predict(seen.requests.without_choice())
         sizes += len(chosen) + len(open_)
         violations += _violations(chosen, offsets) + _violations(open_, offsets)
     outcomes = [OUTCOMES.index((one.reason or "fit").removeprefix("too_")) for one in known]
@@ -70,11 +71,6 @@ def ask(package: Package, prepared: Prepared, rentals: Sequence[Rental]) -> Aske
 def _rows(path: str, key: str, ids: set[str], as_of: datetime) -> dict[str, OnlineRow]:
     rows = pl.scan_parquet(path).filter(pl.col(key).is_in(sorted(ids))).collect()
     return {row[key]: OnlineRow(row, as_of) for row in rows.iter_rows(named=True)}
-
-
-def _rented(seen: Snapshot, batch: Sequence[Rental]) -> list[int]:
-    starts = seen.requests.offsets[:-1].tolist()
-    return [start + labels.index(str(one.size)) for start, labels, one in zip(starts, seen.sizes, batch, strict=True)]
 
 
 def _violations(answers: Probabilities, offsets: np.ndarray) -> int:

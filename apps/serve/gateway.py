@@ -143,7 +143,7 @@ class Gateway:
         key = self._access.admit(await self._keys.ring(), request.headers, "recommend")
         self._require_champion(market, key)
         question = request_body.parse(await self._body(request, deadline), self._settings.max_articles)
-        query = SizeQuery(market, question.customer_id, question.article_ids, request_id)
+        query = SizeQuery(market, question.customer_id, question.article_ids, request_id, question.selected_sizes)
         answer = await self._ask(query, deadline)
         self._measurements.recommendations(market, answer.recommendations)
         return recommendations_response(query, answer)

@@ -24,10 +24,15 @@ Id = Annotated[
 
 
 class RecommendationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One customer, and the articles whose sizes are asked for; a repeated article is answered as often."""
+    """One customer, and the articles whose sizes are asked for; a repeated article is answered as often.
+
+    `selected_sizes` says, by article, which size the customer has chosen so far, if any. It is evidence about the
+    customer; a label that the article does not have is as good as none.
+    """
 
     customer_id: Id
     article_ids: Annotated[list[Id], msgspec.Meta(min_length=1)]
+    selected_sizes: dict[Id, Id] = {}
 
 
 _DECODER = msgspec.json.Decoder(RecommendationRequest)
@@ -72,6 +77,10 @@ def parse(body: bytes, max_articles: int) -> RecommendationRequest:
     _check_characters("$.customer_id", question.customer_id)
     for index, article_id in enumerate(question.article_ids):
         _check_characters(f"$.article_ids[{index}]", article_id)
+    for article_id, size in question.selected_sizes.items():
+        if article_id not in question.article_ids:
+            raise _invalid("A size is selected for an article that is not asked about - at `$.selected_sizes`")
+        _check_characters("$.selected_sizes", size)
     return question
 
 

@@ -50,7 +50,11 @@ class ShadowRouter:
         gateway tells a batch that was answered with errors from a replica that died.
         """
         market = queries[0].market
-        questions = [Question(query.customer_id, article) for query in queries for article in query.article_ids]
+        questions = [
+            Question(query.customer_id, article, query.selected_sizes.get(article))
+            for query in queries
+            for article in query.article_ids
+        ]
         articles = [question.article_id for question in questions]
         try:
             snapshot = await self._feature_lookup.look_up.remote(market, questions)

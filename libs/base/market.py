@@ -137,9 +137,14 @@ class ShadowWindow(Frozen):
 
 
 class Recommendation(Frozen):
-    """When an answer is given, and when a second size is named beside it."""
+    """When an answer is given, and when a second size is named beside it.
+
+    With `wanted_precision` each version takes the lowest threshold that reaches it, never below `min_confidence`;
+    without, `min_confidence` is the threshold. docs/abstention.md tells how to choose.
+    """
 
     min_confidence: Share = 0.35
+    wanted_precision: Share | None = None
     second_best_within: Share = 0.05
 
 

@@ -15,10 +15,11 @@ from libs.features.persons import Indices
 
 @dataclass(frozen=True)
 class Question:
-    """One customer and one article."""
+    """One customer and one article, and the size of it that the customer has chosen so far, if that is known."""
 
     customer_id: str
     article_id: str
+    selected_size: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,21 @@ class OnlineLookup:
         articles = self._rows(self._views.articles, market, [question.article_id for question in questions])
         known = [index for index, question in enumerate(questions) if articles[question.article_id] is not None]
         pairs = [(customers[questions[i].customer_id], articles[questions[i].article_id]) for i in known]
-        return snapshot(known, [(customer, article) for customer, article in pairs if article is not None])
+        selected = [questions[i].selected_size for i in known]
+        return snapshot(known, [(customer, article) for customer, article in pairs if article is not None], selected)
 
     def _rows(self, view: Any, market: str, ids: Sequence[str]) -> dict[str, OnlineRow | None]:
         distinct = list(dict.fromkeys(ids))
         return dict(zip(distinct, self._store.read(view, market, distinct), strict=True))
 
 
-def snapshot(known: list[int], pairs: Sequence[tuple[OnlineRow | None, OnlineRow]]) -> Snapshot:
-    """Lay the rows of each question out as columns; a customer that was never seen has no history and no body."""
+def snapshot(
+    known: list[int], pairs: Sequence[tuple[OnlineRow | None, OnlineRow]], selected: Sequence[str | None] = ()
+) -> Snapshot:
+    """Lay the rows of each question out as columns; a customer that was never seen has no history and no body.
+
+    `selected` names the size that each question has chosen, None where that is not known; empty: of none it is.
+    """
     articles = [article.values for _, article in pairs]
     customers = [customer.values if customer is not None else None for customer, _ in pairs]
     scales = [int(article["scale"]) for article in articles]
@@ -107,10 +114,19 @@ def snapshot(known: list[int], pairs: Sequence[tuple[OnlineRow | None, OnlineRow
             offsets=_offsets([len(article["positions"]) for article in articles]),
             history=_columns([entry for history in histories for entry in history]),
             history_offsets=_offsets([len(history) for history in histories]),
-            chosen=np.full(len(articles), NOT_CHOSEN),
+            chosen=_chosen(articles, selected or [None] * len(articles)),
         ),
         sizes=[list(article["sizes"]) for article in articles],
     )
+
+
+def _chosen(articles: Sequence[dict[str, Any]], selected: Sequence[str | None]) -> Indices:
+    """Which of its sizes each question has chosen; one that the article does not have is no choice."""
+    found = [
+        article["sizes"].index(size) if size is not None and size in article["sizes"] else NOT_CHOSEN
+        for article, size in zip(articles, selected, strict=True)
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 _HISTORY = ("position", "kept", "small", "large", "same_brand")

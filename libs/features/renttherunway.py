@@ -81,17 +81,24 @@ class _MalformedError(Exception):
     """A line that cannot be imported; the message is the reason it is counted under."""
 
 
-def import_renttherunway(paths: Sequence[Path], lake: Lake, market: str, asking: Sequence[Rental] = ()) -> ImportReport:
+def import_renttherunway(paths: Sequence[Path], lake: Lake, market: str) -> ImportReport:
     """Write the files' rentals as the market's four tables, replacing what an earlier import wrote.
-
-    Args:
-        asking: rentals of which nothing but the customer and the article becomes known, as of somebody who asks for a
-            size: no order and no outcome of theirs is written.
 
     Raises:
         DataError: a file is absent, is not a gzip file by its name, or has no line that can be imported.
     """
     rentals, report = read_rentals(paths)
+    write_rentals(rentals, lake, market)
+    return report
+
+
+def write_rentals(rentals: Sequence[Rental], lake: Lake, market: str, asking: Sequence[Rental] = ()) -> None:
+    """Write rentals as the market's four tables, replacing what an earlier import wrote.
+
+    Args:
+        asking: rentals of which nothing but the customer and the article becomes known, as of somebody who asks for a
+            size: no order and no outcome of theirs is written.
+    """
     frame = _frame(rentals)
     newest = pl.lit(frame["at"].max())
     known = pl.concat([frame, _frame(asking).with_columns(pl.min_horizontal("at", newest))]) if asking else frame
@@ -99,7 +106,6 @@ def import_renttherunway(paths: Sequence[Path], lake: Lake, market: str, asking:
     lake.write_frame(ARTICLES, market, "all", _articles(known))
     lake.write_frame(ORDERS, market, _PART, _orders(frame))
     lake.write_frame(RETURNS, market, _PART, _returns(frame))
-    return report
 
 
 def read_rentals(paths: Sequence[Path]) -> tuple[list[Rental], ImportReport]:

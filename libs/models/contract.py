@@ -15,6 +15,7 @@ class SizeQuery(msgspec.Struct, frozen=True):
     customer_id: str
     article_ids: list[str]
     request_id: str
+    selected_sizes: dict[str, str] = {}
 
 
 class SizeProbability(msgspec.Struct, frozen=True):

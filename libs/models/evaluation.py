@@ -9,8 +9,10 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.metrics import roc_auc_score
 
+from libs.features.assembly import Requests
 from libs.features.frames import bought_candidates, requests_from_training
 from libs.features.outcomes import OUTCOMES
+from libs.models.explanation import ARTICLE_BASES, CUSTOMER_BASES, bases
 from libs.models.ordinal import FIT, Codes, Probabilities, log_losses
 from libs.models.package import Package
 
@@ -20,7 +22,11 @@ CALIBRATION_BINS = 15
 
 @dataclass(frozen=True)
 class Metrics:
-    """Measures on one set of lines. Areas are null where one of the classes is absent."""
+    """Measures on one set of lines. Areas are null where one of the classes is absent.
+
+    `coverage` is the share of questions answered; `precision` the share kept among purchases of the very size that was
+    answered (`abstention` says what that does not tell); `top1_accuracy` how often the kept size was the one named.
+    """
 
     lines: int
     auc_macro: float | None
@@ -32,6 +38,7 @@ class Metrics:
     calibration_error: float
     coverage: float
     top1_accuracy: float | None
+    precision: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,15 +101,15 @@ def evaluate(package: Package, rows: pl.DataFrame) -> Evaluation:
     Shape: rows (n), with all sizes of their articles.
     """
     requests = requests_from_training(rows)
-    best, confidence = _best(package.predict(requests.without_choice()), requests.offsets)
+    best, confidence = named_size(package.predict(requests.without_choice()), requests.offsets)
     lines = Lines(
         customers=rows["customer_id"].to_numpy(),
         predicted=package.predict(requests)[bought_candidates(requests)],
         outcomes=outcome_codes(rows),
-        answered=confidence >= package.card.recommendation.min_confidence,
+        answered=confidence >= package.card.abstention.threshold,
         hit=best == rows["bought"].to_numpy(),
     )
-    return evaluation_of(lines, _slices(rows))
+    return evaluation_of(lines, _slices(rows, requests))
 
 
 def evaluation_of(lines: Lines, slices: Mapping[str, npt.NDArray[np.bool_]]) -> Evaluation:
@@ -111,7 +118,7 @@ def evaluation_of(lines: Lines, slices: Mapping[str, npt.NDArray[np.bool_]]) -> 
     return Evaluation(measure(lines), {name: measure(lines.of(rows)) for name, rows in members.items()}, lines, members)
 
 
-def _best(
+def named_size(
     predicted: Probabilities, offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Per question the index of the size most likely to fit, within its own sizes, and that likelihood."""
@@ -120,8 +127,12 @@ def _best(
     return best, fit[offsets[:-1] + best]
 
 
-def _slices(rows: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
-    """The slices the standards may name. A wide spread of kept sizes is how an account of several people looks."""
+def _slices(rows: pl.DataFrame, requests: Requests) -> dict[str, npt.NDArray[np.bool_]]:
+    """The slices the standards may name.
+
+    A wide spread of kept sizes is how an account of several people looks; `basis_history_brand` and its like are the
+    lines by the evidence that an answer says it rests on.
+    """
     kept = rows["kept_n"].to_numpy()
     article = rows["article_n"].to_numpy()
     mean = np.divide(rows["kept_sum"].to_numpy(), kept, out=np.zeros(len(rows)), where=kept > 0)
@@ -131,7 +142,14 @@ def _slices(rows: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
         "cold_customer": kept == 0,
         "warm_customer": kept > 0,
         "cold_article": article == 0,
+        "cold_both": (kept == 0) & (article == 0),
         "multi_person": (kept >= 3) & (spread > 2.0),
+    }
+    customer, of_article = bases(requests)
+    masks |= {
+        f"basis_{one}_{other}": (customer == first) & (of_article == second)
+        for first, one in enumerate(CUSTOMER_BASES)
+        for second, other in enumerate(ARTICLE_BASES)
     }
     divisions = rows["division"].to_numpy()
     return masks | {f"division_{name}": divisions == name for name in sorted(set(divisions))}
@@ -144,6 +162,7 @@ def measure(lines: Lines) -> Metrics:
     shares = np.bincount(outcomes, minlength=3) / len(outcomes)
     known = [area for area in areas if area is not None]
     whole = len(known) == len(areas)
+    named = lines.answered & lines.hit
     return Metrics(
         lines=len(lines),
         auc_macro=float(np.mean(known)) if whole else None,
@@ -155,6 +174,7 @@ def measure(lines: Lines) -> Metrics:
         calibration_error=calibration_error(predicted, outcomes),
         coverage=float(lines.answered.mean()),
         top1_accuracy=float(lines.hit[kept].mean()) if kept.any() else None,
+        precision=float(kept[named].mean()) if named.any() else None,
     )
 
 

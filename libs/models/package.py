@@ -14,6 +14,7 @@ from libs.base.errors import DataError
 from libs.base.market import Frozen, Recommendation
 from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
+from libs.models.abstention import Abstention
 from libs.models.ordinal import Calibration, Probabilities, margins, probabilities
 
 BOOSTER_FILE, CARD_FILE = "booster.ubj", "package.json"
@@ -32,6 +33,7 @@ class Card(Frozen):
     calibration: Calibration
     calibration_chosen: Calibration
     recommendation: Recommendation
+    abstention: Abstention
     training: dict[str, Any]
 
 
@@ -68,6 +70,7 @@ def new_card(
     calibration: Calibration,
     calibration_chosen: Calibration,
     recommendation: Recommendation,
+    abstention: Abstention,
     training: dict[str, Any],
 ) -> Card:
     """The card of a model fitted by this code."""
@@ -80,6 +83,7 @@ def new_card(
         calibration=calibration,
         calibration_chosen=calibration_chosen,
         recommendation=recommendation,
+        abstention=abstention,
         training=training,
     )
 

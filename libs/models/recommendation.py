@@ -7,7 +7,7 @@ from libs.features.lookup import Snapshot
 from libs.models.contract import Recommendation, SecondBest, SizeProbability
 from libs.models.explanation import Explainer
 from libs.models.ordinal import FIT, LARGE, SMALL, Probabilities
-from libs.models.package import Package
+from libs.models.package import Card, Package
 
 # Digits of a probability in an answer: more would be noise.
 _DIGITS = 4
@@ -27,7 +27,7 @@ def recommend(package: Package, snapshot: Snapshot, article_ids: Sequence[str]) 
     offsets = snapshot.requests.offsets
     for question, index in enumerate(snapshot.known):
         rows = predicted[offsets[question] : offsets[question + 1]]
-        answers[index] = _answer(article_ids[index], snapshot, question, rows, explainer, package.card.recommendation)
+        answers[index] = _answer(article_ids[index], snapshot, question, rows, explainer, package.card)
     return answers
 
 
@@ -37,17 +37,17 @@ def unknown_article(article_id: str) -> Recommendation:
 
 
 def _answer(
-    article_id: str, snapshot: Snapshot, question: int, rows: Probabilities, explainer: Explainer, policy: Policy
+    article_id: str, snapshot: Snapshot, question: int, rows: Probabilities, explainer: Explainer, card: Card
 ) -> Recommendation:
     labels = snapshot.sizes[question]
     ranked = sorted(range(len(labels)), key=lambda index: -rows[index, FIT])
     best, confidence = ranked[0], float(rows[ranked[0], FIT])
-    abstained = confidence < policy.min_confidence
+    abstained = confidence < card.abstention.threshold
     return Recommendation(
         article_id=article_id,
         size=None if abstained else labels[best],
         confidence=round(confidence, _DIGITS),
-        second_best=None if abstained else _second_best(labels, rows, ranked, policy),
+        second_best=None if abstained else _second_best(labels, rows, ranked, card.recommendation),
         abstained=abstained,
         abstention_reason="low_confidence" if abstained else None,
         basis=explainer.basis(question),

@@ -1,6 +1,7 @@
 """One market's model: fit, calibrate, evaluate on the holdout, beside the champion if there is one."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from libs.base.market import Market
 from libs.features.assembly import Matrix, assemble
 from libs.features.frames import bought_candidates, requests_from_training
 from libs.features.tables import CALIBRATION, HOLDOUT, TRAIN
-from libs.models.evaluation import Evaluation, evaluate, outcome_codes
-from libs.models.ordinal import Calibration, Codes, FitBooster, fit_booster, fit_calibration, margins
+from libs.models.abstention import Abstention, choose_threshold
+from libs.models.evaluation import Evaluation, evaluate, named_size, outcome_codes
+from libs.models.ordinal import FIT, Calibration, Codes, FitBooster, fit_booster, fit_calibration, margins
 from libs.models.package import Package, load, new_card
 from libs.models.rival import Rival, evaluate_champion
+
+log = logging.getLogger(__name__)
 
 # Fewer lines than this per split cannot be told from noise; the market waits for more data.
 MIN_LINES = 100
@@ -50,7 +54,7 @@ def fit_market(
             )
     booster = fit(*learned(splits[TRAIN]), market.training, threads)
     calibrations = _calibrations(booster, splits[CALIBRATION])
-    package = Package(_card(market, calibrations, splits), booster)
+    package = _with_threshold(Package(_card(market, calibrations, splits), booster), splits[CALIBRATION])
     return Fitted(
         package=package,
         evaluation=evaluate(package, splits[HOLDOUT]),
@@ -83,6 +87,28 @@ def _calibrations(booster: xgb.Booster, rows: pl.DataFrame) -> tuple[Calibration
     return tuple(fit_calibration(margins(booster, raw), outcomes) for raw, outcomes in (open_, chosen))  # type: ignore[return-value]
 
 
+def _with_threshold(package: Package, rows: pl.DataFrame) -> Package:
+    """The package with the abstention threshold that its market wants, chosen on lines the booster has not seen."""
+    policy = package.card.recommendation
+    requests = requests_from_training(rows)
+    best, confidence = named_size(package.predict(requests.without_choice()), requests.offsets)
+    chosen = choose_threshold(
+        confidence=confidence,
+        named_was_bought=best == rows["bought"].to_numpy(),
+        kept=np.equal(outcome_codes(rows), FIT),
+        floor=policy.min_confidence,
+        wanted_precision=policy.wanted_precision,
+    )
+    if not chosen.reached:
+        log.warning(
+            "market %s: no threshold reaches a precision of %s on its calibration window; min_confidence %s stands",
+            package.card.market,
+            policy.wanted_precision,
+            policy.min_confidence,
+        )
+    return replace(package, card=package.card.model_copy(update={"abstention": chosen}))
+
+
 def _card(market: Market, calibrations: tuple[Calibration, Calibration], splits: dict[str, pl.DataFrame]) -> Any:
     spans = {
         name: {"lines": len(rows), "from": str(rows["ordered_at"].min()), "until": str(rows["ordered_at"].max())}
@@ -92,5 +118,6 @@ def _card(market: Market, calibrations: tuple[Calibration, Calibration], splits:
         market.name,
         *calibrations,
         market.recommendation,
+        Abstention(market.recommendation.min_confidence, None, True, ()),
         {"config": market.training.model_dump(mode="json"), "windows": spans},
     )

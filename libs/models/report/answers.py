@@ -56,6 +56,6 @@ def answers(package: Package, rows: pl.DataFrame) -> Answers:
         bought=bought,
         steps=best - rows["bought"].to_numpy(),
         confidence=confidence,
-        answered=confidence >= package.card.recommendation.min_confidence,
+        answered=confidence >= package.card.abstention.threshold,
         losses=log_losses(bought, outcomes),
     )

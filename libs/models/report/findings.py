@@ -106,7 +106,7 @@ def find(material: ReportMaterial) -> Findings:
         curves=[_curves(code, mine, champions, resampling) for code in range(len(OUTCOMES))],
         coverage=precision_coverage(mine, resampling),
         champion_coverage=precision_coverage(champions, resampling) if champions else None,
-        here=operating_point(mine, material.package.card.recommendation.min_confidence, resampling),
+        here=operating_point(mine, material.package.card.abstention.threshold, resampling),
         no_skill_log_loss=float(-np.sum(shares[shares > 0] * np.log(shares[shares > 0]))),
         chance=float(np.mean(1 / sizes[mine.kept])) if mine.kept.any() else 0.0,
         fit_gap=resampling.estimate(fit_gap(mine, np.ones(len(rows), dtype=np.bool_))),

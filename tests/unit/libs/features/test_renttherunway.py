@@ -10,7 +10,7 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.features.lake import Lake
-from libs.features.renttherunway import ImportReport, import_renttherunway, read_rentals
+from libs.features.renttherunway import ImportReport, import_renttherunway, read_rentals, write_rentals
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table
 
 # Written for this test in the schema of the published file.
@@ -272,8 +272,7 @@ def test_of_those_who_only_ask_the_body_and_the_article_become_known_and_nothing
     asks = rental(user_id="200", item_id="8", fit="small", weight="150lbs", size=20, review_date="May 2, 2017")
     second.write_text(json.dumps(asks), encoding="utf-8")
     lake = Lake.open(str(tmp_path / "lake"))
-    asking, _ = read_rentals([second])
-    import_renttherunway([first], lake, "us", asking)
+    write_rentals(read_rentals([first])[0], lake, "us", asking=read_rentals([second])[0])
     assert lake.read(ORDERS, "us")["customer_id"].to_pylist() == ["100"]
     assert lake.read(RETURNS, "us").num_rows == 0
     customers = {row["customer_id"]: row for row in lake.read(CUSTOMERS, "us").to_pylist()}

@@ -95,6 +95,9 @@ def test_online_features_assemble_to_the_same_bits_as_the_training_row(
         live_rows, offline_rows = assemble(live.requests), assemble(offline.without_choice())
         assert live_rows.rows.tobytes() == offline_rows.rows.tobytes()
         assert live_rows.weight.tobytes() == offline_rows.weight.tobytes()
+        pair = (OnlineRow(customer, row["ordered_at"]), OnlineRow(article, row["ordered_at"]))
+        selected = snapshot([0], [pair], [row["sizes"][row["bought"]]])
+        assert assemble(selected.requests).rows.tobytes() == assemble(offline).rows.tobytes()
 
 
 def test_all_sizes_are_there_where_the_best_must_be_found_and_the_bought_one_where_it_is_learned(

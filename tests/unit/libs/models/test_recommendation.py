@@ -10,6 +10,7 @@ from libs.features.lookup import Snapshot, snapshot
 from libs.features.online import OnlineRow
 from libs.features.sizes import SCALES
 from libs.features.tables import MarketFeatures
+from libs.models.abstention import Abstention
 from libs.models.contract import Basis, Recommendation
 from libs.models.package import Package
 from libs.models.recommendation import recommend
@@ -35,7 +36,9 @@ def ask(package: Package, live: Snapshot) -> Recommendation:
 
 
 def with_policy(fitted: Fitted, policy: Policy) -> Package:
-    return Package(fitted.package.card.model_copy(update={"recommendation": policy}), fitted.package.booster)
+    threshold = Abstention(policy.min_confidence, None, True, ())
+    card = fitted.package.card.model_copy(update={"recommendation": policy, "abstention": threshold})
+    return Package(card, fitted.package.booster)
 
 
 def test_the_recommended_size_is_the_one_most_likely_to_fit(
