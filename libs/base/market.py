@@ -76,7 +76,11 @@ class Rule(Frozen):
 
 
 class Training(Frozen):
-    """How the market's model is fitted. Windows are counted back from the last mature day."""
+    """How the market's model is fitted. Windows are counted back from the last mature day.
+
+    `shuffled_orders` is how often each train line is learned again with the history it would have had in an order of
+    time drawn by chance: 0 learns the order of time alone.
+    """
 
     engine: Literal["ray_train", "xgboost_ray"] = "ray_train"
     holdout_days: Days = 14
@@ -87,6 +91,7 @@ class Training(Frozen):
     min_child_weight: float = Field(default=20.0, ge=0)
     subsample: float = Field(default=0.8, gt=0, le=1)
     colsample: float = Field(default=0.5, gt=0, le=1)
+    shuffled_orders: int = Field(default=0, ge=0, le=8)
     seed: int = 7
 
 

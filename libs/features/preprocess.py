@@ -25,7 +25,7 @@ from libs.base.market import Market
 from libs.features.lake import Lake
 from libs.features.rules import KEPT, FunnelStep, broken_rule, funnel
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, check_key, violations
-from libs.features.tables import article_sizes, build_tables
+from libs.features.tables import SHUFFLED, article_sizes, build_tables
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ def build_market(lake_uri: str, market: Market, as_of: datetime, staging: Path, 
         funnel=steps,
         lines_in=len(staged),
         lines_out=len(lines),
-        labelled=len(tables.training),
+        labelled=tables.training.filter(pl.col("split") != SHUFFLED).height,
         customers=len(tables.customers),
         articles=len(tables.articles),
         training_path=paths["training"],

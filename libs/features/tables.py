@@ -33,10 +33,13 @@ from libs.features.history import (
     with_gap,
 )
 from libs.features.outcomes import outcome_events, with_outcomes
+from libs.features.shuffle import in_shuffled_order
 from libs.features.sizes import SCALES, position, scale_of
 
 # How a training row may be used. The windows are cut by order time, so that every later row is unseen by all before.
 TRAIN, CALIBRATION, HOLDOUT = "train", "calibration", "holdout"
+# Train lines once more, with the history they would have had in another order of time.
+SHUFFLED = "shuffled"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class MarketFeatures:
     """What preprocessing hands on.
 
     Shapes: `training` one row per labelled mature line, with its customer's history in lists and its sizes in lists
-    (the bought one in training, all sizes of the article in calibration and holdout); `customers` one row per
+    (the bought one in training, all sizes of the article in calibration and holdout), and after them each train line
+    again for every shuffled order, `ordered_at` being the moment drawn for it; `customers` one row per
     registered customer, its history in lists, its `body_positions` over `SCALES`; `articles` one row per online
     article, its size statistics in lists over its sizes.
     """
@@ -120,17 +124,43 @@ def build_tables(
         .join(bodies, on="customer_id", how="left", maintain_order="left")
         .sort("ordered_at", "line_id")
     )
-    events = outcome_events(dated)
-    body_sizes = fit_body_sizes(events, as_of)
-    dated = with_gap(known_before(_with_body(dated, body_sizes), customer_events(events), CUSTOMER_KEY))
-    events = outcome_events(dated)
-    entries = entry_events(events)
-    by_level = {level: level_events(events, level) for level in LEVELS}
-    by_size = size_events(events, sizes)
+    history = _history(dated, sizes, as_of)
+    span = windows(market, as_of)
+    orders = [
+        _training(
+            _history(in_shuffled_order(dated, span.calibration_from, seed), sizes, as_of), sizes, pl.lit(SHUFFLED)
+        )
+        for seed in range(market.training.shuffled_orders)
+    ]
     return MarketFeatures(
-        training=_training(market, dated, entries, sizes, by_level, by_size, as_of),
-        customers=_customers(customers, entries, body_sizes, as_of),
-        articles=_articles(articles, sizes, by_level, by_size, as_of),
+        training=pl.concat([_training(history, sizes, _split(span)), *orders]),
+        customers=_customers(customers, history, as_of),
+        articles=_articles(articles, sizes, history, as_of),
+    )
+
+
+@dataclass(frozen=True)
+class _History:
+    """Lines in the order of `ordered_at`, and everything they add to what is known of whom."""
+
+    lines: pl.DataFrame
+    entries: pl.DataFrame
+    by_level: dict[str, pl.DataFrame]
+    by_size: pl.DataFrame
+    body_sizes: BodySizes
+
+
+def _history(dated: pl.DataFrame, sizes: pl.DataFrame, until: datetime) -> _History:
+    events = outcome_events(dated)
+    body_sizes = fit_body_sizes(events, until)
+    lines = with_gap(known_before(_with_body(dated, body_sizes), customer_events(events), CUSTOMER_KEY))
+    events = outcome_events(lines)
+    return _History(
+        lines=lines,
+        entries=entry_events(events),
+        by_level={level: level_events(events, level) for level in LEVELS},
+        by_size=size_events(events, sizes),
+        body_sizes=body_sizes,
     )
 
 
@@ -139,27 +169,22 @@ def _with_body(lines: pl.DataFrame, body_sizes: BodySizes) -> pl.DataFrame:
     return lines.with_columns(body_position=pl.Series(found, dtype=pl.Float64).fill_nan(None))
 
 
-def _training(
-    market: Market,
-    dated: pl.DataFrame,
-    entries: pl.DataFrame,
-    sizes: pl.DataFrame,
-    by_level: dict[str, pl.DataFrame],
-    by_size: pl.DataFrame,
-    as_of: datetime,
-) -> pl.DataFrame:
-    span = windows(market, as_of)
-    rows = dated.filter(pl.col("outcome").is_not_null()).with_columns(
-        split=pl.when(pl.col("ordered_at") >= span.holdout_from)
+def _split(span: Windows) -> pl.Expr:
+    return (
+        pl.when(pl.col("ordered_at") >= span.holdout_from)
         .then(pl.lit(HOLDOUT))
         .when(pl.col("ordered_at") >= span.calibration_from)
         .then(pl.lit(CALIBRATION))
         .otherwise(pl.lit(TRAIN))
     )
-    for level, level_rows in by_level.items():
+
+
+def _training(history: _History, sizes: pl.DataFrame, split: pl.Expr) -> pl.DataFrame:
+    rows = history.lines.filter(pl.col("outcome").is_not_null()).with_columns(split=split)
+    for level, level_rows in history.by_level.items():
         rows = known_before(rows, level_rows, LEVEL_KEYS[level], f"{level}_")
-    rows = entries_before(rows, entries).join(_size_range(sizes), on="article_id", maintain_order="left")
-    return rows.join(_candidates(rows, sizes, by_size), on="line_id", maintain_order="left").select(
+    rows = entries_before(rows, history.entries).join(_size_range(sizes), on="article_id", maintain_order="left")
+    return rows.join(_candidates(rows, sizes, history.by_size), on="line_id", maintain_order="left").select(
         "line_id",
         "customer_id",
         "article_id",
@@ -197,7 +222,7 @@ def _candidates(rows: pl.DataFrame, sizes: pl.DataFrame, by_size: pl.DataFrame) 
     """The sizes each row is asked about: all of its article where the best must be found, the bought one to learn."""
     lines = rows.select("line_id", "article_id", "ordered_at", "split", bought_position="position")
     candidates = lines.join(sizes, on="article_id", maintain_order="left").filter(
-        (pl.col("split") != TRAIN) | (pl.col("position") == pl.col("bought_position"))
+        pl.col("split").is_in([CALIBRATION, HOLDOUT]) | (pl.col("position") == pl.col("bought_position"))
     )
     known = known_before(candidates, by_size, SIZE_KEY)
     return known.group_by("line_id", maintain_order=True).agg(
@@ -208,31 +233,25 @@ def _candidates(rows: pl.DataFrame, sizes: pl.DataFrame, by_size: pl.DataFrame) 
     )
 
 
-def _customers(customers: pl.DataFrame, entries: pl.DataFrame, body_sizes: BodySizes, as_of: datetime) -> pl.DataFrame:
+def _customers(customers: pl.DataFrame, history: _History, as_of: datetime) -> pl.DataFrame:
     """Every registered customer, also one without any history: it is known, only new."""
     registered = customers.filter(pl.col("registered_at") < as_of).select(
         "customer_id", pl.col(CUSTOMER_BODY).cast(pl.Float64)
     )
+    now = pl.repeat(as_of, len(registered), eager=True)
     suggested = [
-        body_sizes.positions(registered, np.full(len(registered), scale), pl.repeat(as_of, len(registered), eager=True))
-        for scale in range(len(SCALES))
+        history.body_sizes.positions(registered, np.full(len(registered), scale), now) for scale in range(len(SCALES))
     ]
     with_body = registered.with_columns(
         body_positions=pl.Series(np.column_stack(suggested), dtype=pl.Array(pl.Float64, len(SCALES))).arr.to_list()
     )
-    return entries_now(with_body, entries).sort("customer_id")
+    return entries_now(with_body, history.entries).sort("customer_id")
 
 
-def _articles(
-    articles: pl.DataFrame,
-    sizes: pl.DataFrame,
-    by_level: dict[str, pl.DataFrame],
-    by_size: pl.DataFrame,
-    as_of: datetime,
-) -> pl.DataFrame:
+def _articles(articles: pl.DataFrame, sizes: pl.DataFrame, history: _History, as_of: datetime) -> pl.DataFrame:
     """Every online article that has a size on its scale."""
     per_size = (
-        sizes.join(known_now(by_size, SIZE_KEY), on=SIZE_KEY, how="left", maintain_order="left")
+        sizes.join(known_now(history.by_size, SIZE_KEY), on=SIZE_KEY, how="left", maintain_order="left")
         .with_columns(pl.col(SIZE_STATISTICS).fill_null(0.0))
         .group_by("article_id", "scale", maintain_order=True)
         .agg(
@@ -247,7 +266,7 @@ def _articles(
         .join(per_size, on="article_id", maintain_order="left")
         .join(_size_range(sizes), on="article_id", maintain_order="left")
     )
-    for level, level_rows in by_level.items():
+    for level, level_rows in history.by_level.items():
         key = LEVEL_KEYS[level]
         rows = rows.join(known_now(level_rows, key, f"{level}_"), on=key, how="left", maintain_order="left")
     return rows.with_columns(pl.col(ARTICLE_STATISTICS).fill_null(0.0), pl.col("scale").cast(pl.Int64)).sort(

@@ -13,7 +13,7 @@ from libs.base.errors import DataError
 from libs.base.market import Market
 from libs.features.assembly import Matrix, assemble
 from libs.features.frames import bought_candidates, requests_from_training
-from libs.features.tables import CALIBRATION, HOLDOUT, TRAIN
+from libs.features.tables import CALIBRATION, HOLDOUT, SHUFFLED, TRAIN
 from libs.models.abstention import Abstention, choose_threshold
 from libs.models.evaluation import Evaluation, evaluate, named_size, outcome_codes
 from libs.models.ordinal import FIT, Calibration, Codes, FitBooster, fit_booster, fit_calibration, margins
@@ -52,7 +52,7 @@ def fit_market(
                 f"market {market.name!r} has {len(split)} labelled mature lines in its {name} window, "
                 f"{MIN_LINES} are needed. Wait for more data, or shorten label_maturity_days or the windows."
             )
-    booster = fit(*learned(splits[TRAIN]), market.training, threads)
+    booster = fit(*learned(splits[TRAIN], rows.filter(pl.col("split") == SHUFFLED)), market.training, threads)
     calibrations = _calibrations(booster, splits[CALIBRATION])
     package = _with_threshold(Package(_card(market, calibrations, splits), booster), splits[CALIBRATION])
     return Fitted(
@@ -63,14 +63,18 @@ def fit_market(
     )
 
 
-def learned(rows: pl.DataFrame) -> tuple[Matrix, Codes]:
-    """What n lines teach, (2n) rows: what came of the size each chose, first as if it was known to be chosen.
+def learned(rows: pl.DataFrame, shuffled: pl.DataFrame) -> tuple[Matrix, Codes]:
+    """What n lines teach, (2n + k) rows: what came of the size each chose, first as if it was known to be chosen.
 
-    The second time it is not, so that the model can also answer who has chosen nothing yet.
+    The second time it is not, so that the model can also answer who has chosen nothing yet. The k lines of shuffled
+    orders are learned once, with their choice: learned both ways they crowded out what they teach (macro AUC 0.776
+    instead of 0.779 on a random tenth of the public data).
     """
-    chosen, outcomes = bought(rows, with_choice=True)
-    open_, _ = bought(rows, with_choice=False)
-    return np.concatenate([chosen, open_]), np.concatenate([outcomes, outcomes])
+    parts = [bought(rows, with_choice=True), bought(rows, with_choice=False)]
+    if not shuffled.is_empty():
+        parts.append(bought(shuffled, with_choice=True))
+    matrices, outcomes = zip(*parts, strict=True)
+    return np.concatenate(matrices), np.concatenate(outcomes)
 
 
 def bought(rows: pl.DataFrame, *, with_choice: bool) -> tuple[Matrix, Codes]:

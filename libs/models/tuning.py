@@ -163,7 +163,10 @@ def inner_data(market: Market, training_path: str) -> Inner:
 
 def _assembled(inner: Mapping[str, pl.DataFrame]) -> dict[str, tuple[Matrix, Codes]]:
     """Rows and outcomes of each window, as training assembles them."""
-    return {name: learned(rows) if name == TRAIN else bought(rows, with_choice=True) for name, rows in inner.items()}
+    return {
+        name: learned(rows, rows.clear()) if name == TRAIN else bought(rows, with_choice=True)
+        for name, rows in inner.items()
+    }
 
 
 def search(market: Market, training_path: str, budget: Budget, folder: Path) -> Tuned:

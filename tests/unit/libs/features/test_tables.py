@@ -6,7 +6,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from libs.base.market import Market
+from libs.base.market import Market, Training
 from libs.features.assembly import assemble
 from libs.features.columns import (
     ARTICLE_STATISTICS,
@@ -21,7 +21,7 @@ from libs.features.lookup import snapshot
 from libs.features.online import OnlineRow
 from libs.features.persons import account_statistics
 from libs.features.sizes import SCALES
-from libs.features.tables import HOLDOUT, TRAIN, MarketFeatures, article_sizes, build_tables, windows
+from libs.features.tables import HOLDOUT, SHUFFLED, TRAIN, MarketFeatures, article_sizes, build_tables, windows
 from tests.small_market import AS_OF, SmallMarket, small_market
 
 MARKET = Market(name="de", label_maturity_days=28)
@@ -106,6 +106,26 @@ def test_all_sizes_are_there_where_the_best_must_be_found_and_the_bought_one_whe
     counts = tables.training.select("split", n=pl.col("sizes").list.len())
     assert set(counts.filter(pl.col("split") != TRAIN)["n"]) == {7}
     assert set(counts.filter(pl.col("split") == TRAIN)["n"]) == {1}
+
+
+def test_a_shuffled_order_gives_every_train_line_another_history_and_changes_nothing_else(
+    data: SmallMarket, tables: MarketFeatures
+) -> None:
+    twice = MARKET.model_copy(update={"training": Training(shuffled_orders=2)})
+    again = build_tables(twice, data.lines, data.returns, data.customers, data.articles, AS_OF)
+    shuffled = again.training.filter(pl.col("split") == SHUFFLED)
+    train = tables.training.filter(pl.col("split") == TRAIN)
+    assert again.training.filter(pl.col("split") != SHUFFLED).equals(tables.training)
+    assert again.customers.equals(tables.customers)
+    assert again.articles.equals(tables.articles)
+    taught = ["line_id", "outcome", "bought", "sizes"]
+    for order in (shuffled.head(len(train)), shuffled.tail(len(train))):
+        assert order.select(taught).sort("line_id").equals(train.select(taught).sort("line_id"))
+        # One line is the first of its order, and nothing is known before it; no history is longer than all the others.
+        assert order["market_n"].min() == 0
+        assert order["market_n"].max() < len(train)
+    histories = shuffled.select("line_id", "article_n").sort("line_id")["article_n"].to_list()
+    assert sum(first != second for first, second in zip(histories[::2], histories[1::2], strict=True)) > len(train) / 2
 
 
 def test_a_history_in_entries_adds_up_to_the_statistics_of_the_same_row(tables: MarketFeatures) -> None:
