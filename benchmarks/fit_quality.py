@@ -24,11 +24,13 @@ from libs.base.errors import DataError
 if TYPE_CHECKING:
     from benchmarks.unseen import Asked
     from libs.base.endpoints import Endpoints
+    from libs.base.market import Market
+    from libs.features.preprocess import Prepared
 
 app = App(name="fit_quality", help="Fit quality on public data, through the product's own path.")
 
 _MARKET = "us"
-_THREADS = 2
+THREADS = 2
 
 
 @app.default
@@ -64,26 +66,37 @@ def _run(environment: Environment, endpoints: "Endpoints", rentals: Rentals, see
     # Only now: these import Ray, which reads the cluster's address and token from the process it is imported in.
     from benchmarks.unseen import ask
     from libs.base.cluster import connected
+    from libs.models.fleet import Assignment, Untrained, train_fleet
+    from libs.models.package import load
+
+    with connected(endpoints):
+        market, prepared = prepare(environment, rentals, seed)
+        assignment = Assignment(market, prepared.training_path, prepared.labelled, None, None)
+        trained = train_fleet([assignment], environment.home / "models", workers=1, threads=THREADS)[market.name]
+    if isinstance(trained, Untrained):
+        raise DataError(f"training: {trained.reason}")
+    return measured(ask(load(trained.folder, threads=THREADS), prepared, rentals.test))
+
+
+def prepare(environment: Environment, rentals: Rentals, seed: int) -> "tuple[Market, Prepared]":
+    """Import the rentals to learn from and build their features; Ray must be connected.
+
+    Raises:
+        DataError: no line is left.
+    """
     from libs.features.lake import Lake
     from libs.features.preprocess import Failed, preprocess
     from libs.features.renttherunway import write_rentals
-    from libs.models.fleet import Assignment, Untrained, train_fleet
-    from libs.models.package import load
 
     configured = environment.market(_MARKET)
     market = configured.model_copy(update={"training": configured.training.model_copy(update={"seed": seed})})
     write_rentals(rentals.train, Lake.open(environment.lake), _MARKET, asking=rentals.test)
     # The moment at which the last outcome of the training files is known.
     as_of = max(one.at for one in rentals.train) + timedelta(days=market.label_maturity_days + 1)
-    with connected(endpoints):
-        prepared = preprocess(environment.lake, {_MARKET: market}, as_of, environment.home / "run")[_MARKET]
-        if isinstance(prepared, Failed):
-            raise DataError(f"{prepared.stage}: {prepared.reason}")
-        assignment = Assignment(market, prepared.training_path, prepared.labelled, None, None)
-        trained = train_fleet([assignment], environment.home / "models", workers=1, threads=_THREADS)[_MARKET]
-    if isinstance(trained, Untrained):
-        raise DataError(f"training: {trained.reason}")
-    return measured(ask(load(trained.folder, threads=_THREADS), prepared, rentals.test))
+    prepared = preprocess(environment.lake, {_MARKET: market}, as_of, environment.home / "run")[_MARKET]
+    if isinstance(prepared, Failed):
+        raise DataError(f"{prepared.stage}: {prepared.reason}")
+    return market, prepared
 
 
 def measured(asked: "Asked") -> dict[str, Any]:

@@ -27,7 +27,8 @@ from libs.features.rules import FunnelStep
 from libs.models.elastic import fit_elastic
 from libs.models.evaluation import Metrics
 from libs.models.ordinal import fit_booster
-from libs.models.package import load, save
+from libs.models.package import OtherFormatError, load, save
+from libs.models.report.material import Champion, ReportMaterial
 from libs.models.rival import Rival
 from libs.models.standards import Judgement, judge, judgement_from
 from libs.models.training import Fitted, fit_market
@@ -159,12 +160,12 @@ def _train_elastic(assignment: Assignment, folder: Path, workers: int, threads: 
 def train_market(assignment: Assignment, folder: Path, threads: int, workers: int = 1) -> None:
     """Train one market into `folder`; a failure is written there as the result, never raised."""
     folder.mkdir(parents=True)
-    champion = Path(assignment.champion) if assignment.champion else None
     market = assignment.market
     fit = fit_elastic(workers) if market.training.engine == "xgboost_ray" else fit_booster
     try:
-        fitted = fit_market(market, assignment.training_path, champion, threads, fit)
-        _write(assignment, fitted, folder)
+        champion = _champion(assignment)
+        fitted = fit_market(market, assignment.training_path, champion.package if champion else None, threads, fit)
+        _write(assignment, fitted, champion, folder)
     except FitwaveError as error:
         _write_failure(folder, str(error))
     # The wall between markets: whatever breaks one may not take the others of its rank with it.
@@ -177,7 +178,19 @@ def _write_failure(folder: Path, reason: str) -> None:
     (folder / RESULT_FILE).write_text(json.dumps({"reason": reason}), encoding="utf-8")
 
 
-def _write(assignment: Assignment, fitted: Fitted, folder: Path) -> None:
+def _champion(assignment: Assignment) -> Champion | None:
+    """The live model to compare with. One of another release cannot be asked: the week goes on without it."""
+    if assignment.champion is None or assignment.champion_version is None:
+        return None
+    try:
+        return Champion(assignment.champion_version, load(Path(assignment.champion)))
+    except OtherFormatError as error:
+        version = assignment.champion_version
+        log.warning("market %s: champion v%s is not compared with: %s", assignment.market.name, version, error)
+        return None
+
+
+def _write(assignment: Assignment, fitted: Fitted, champion: Champion | None, folder: Path) -> None:
     save(fitted.package, folder)
     losses = fitted.holdout.select("line_id", "customer_id").with_columns(
         challenger=pl.Series(fitted.evaluation.losses),
@@ -185,28 +198,26 @@ def _write(assignment: Assignment, fitted: Fitted, folder: Path) -> None:
     )
     losses.write_parquet(folder / QUALITY_FILE)
     judgement = judge(assignment.market.standards, fitted.evaluation, fitted.champion)
-    fault = _write_report(assignment, fitted, judgement, folder)
+    fault = _write_report(assignment, fitted, champion, judgement, folder)
     result = {
         "metrics": asdict(fitted.evaluation.overall),
         "slices": {name: asdict(metrics) for name, metrics in fitted.evaluation.slices.items()},
         "champion_metrics": _metrics(fitted.champion),
-        "champion_version": assignment.champion_version,
+        "champion_version": champion.version if champion else None,
         "judgement": asdict(judgement),
         "report_fault": fault,
     }
     (folder / RESULT_FILE).write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
-def _write_report(assignment: Assignment, fitted: Fitted, judgement: Judgement, folder: Path) -> str:
+def _write_report(
+    assignment: Assignment, fitted: Fitted, champion: Champion | None, judgement: Judgement, folder: Path
+) -> str:
     """Write the market's report; why that failed comes back, for the version's tags and the week's table."""
     try:
         # Only a rank draws; the driver, which imports this module too, has no use for a plot library.
-        from libs.models.report.material import Champion, ReportMaterial
         from libs.models.report.page import write_report
 
-        champion = None
-        if assignment.champion and assignment.champion_version:
-            champion = Champion(assignment.champion_version, load(Path(assignment.champion)))
         material = ReportMaterial(
             assignment.market, fitted.package, champion, fitted.holdout, judgement, assignment.funnel
         )

@@ -108,11 +108,16 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
+class OtherFormatError(DataError):
+    """A package of a release whose features are not those of this code."""
+
+
 def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
     """Read a package, checking its fingerprint first when one is given.
 
     Raises:
-        DataError: a file is absent or altered, or this code cannot serve what the package needs.
+        OtherFormatError: the package is of another release.
+        DataError: a file is absent or altered.
     """
     if sha256 is not None and (found := fingerprint(folder)) != sha256:
         raise DataError(f"{folder} is not the registered package: its SHA-256 is {found}, expected {sha256}")
@@ -123,8 +128,9 @@ def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
     except ValidationError as error:
         raise DataError(f"{folder / CARD_FILE} is not a package card: {error}") from error
     if (card.format, card.features, card.scales) != (FORMAT, FEATURES, SCALES):
-        raise DataError(
-            f"{folder} was made for other features (format {card.format}); train the market again with this code"
+        raise OtherFormatError(
+            f"{folder} was made for other features (format {card.format}, this code reads {FORMAT}); train the market "
+            f"again with this code"
         )
     booster = xgb.Booster({"nthread": threads})
     try:

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from libs.features.tables import CALIBRATION, HOLDOUT, SHUFFLED, TRAIN
 from libs.models.abstention import Abstention, choose_threshold
 from libs.models.evaluation import Evaluation, evaluate, named_size, outcome_codes
 from libs.models.ordinal import FIT, Calibration, Codes, FitBooster, fit_booster, fit_calibration, margins
-from libs.models.package import Package, load, new_card
+from libs.models.package import Package, new_card
 from libs.models.rival import Rival, evaluate_champion
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ class Fitted:
 
 
 def fit_market(
-    market: Market, training_path: str, champion: Path | None, threads: int = 1, fit: FitBooster = fit_booster
+    market: Market, training_path: str, champion: Package | None, threads: int = 1, fit: FitBooster = fit_booster
 ) -> Fitted:
     """Fit one market from its training table, with the booster fitted by `fit`.
 
@@ -58,7 +57,7 @@ def fit_market(
     return Fitted(
         package=package,
         evaluation=evaluate(package, splits[HOLDOUT]),
-        champion=evaluate_champion(load(champion), splits[HOLDOUT]) if champion is not None else None,
+        champion=evaluate_champion(champion, splits[HOLDOUT]) if champion is not None else None,
         holdout=splits[HOLDOUT],
     )
 

@@ -80,6 +80,15 @@ def prepared(
     return preprocess(broken.root, markets, AS_OF, tmp_path_factory.mktemp("run"))
 
 
+def test_a_market_without_an_order_before_the_cut_off_fails_by_name(
+    ray_cluster: None, lake: Lake, environment: Environment, tmp_path: Path
+) -> None:
+    early = AS_OF - timedelta(days=10_000)
+    failed = preprocess(lake.root, {"de": environment.market("de")}, early, tmp_path)["de"]
+    assert isinstance(failed, Failed)
+    assert re.search(r"'de' has no order line before \d{4}-\d\d-\d\d that passes its rules", failed.reason)
+
+
 def test_good_markets_go_on_beside_bad_ones(prepared: dict[str, Prepared | Failed]) -> None:
     for name in ("de", "us"):
         week = prepared[name]

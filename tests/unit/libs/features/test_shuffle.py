@@ -21,7 +21,7 @@ def dated(days: list[int], reasons: list[str | None], as_of: datetime) -> pl.Dat
     )
     late = START + timedelta(days=20)
     returned = [(line, late, reason) for line, reason in zip(ids, reasons, strict=True) if reason]
-    schema = {"line_id": pl.String, "returned_at": pl.Datetime("us", "UTC"), "reason": pl.String}
+    schema = pl.Schema({"line_id": pl.String(), "returned_at": pl.Datetime("us", "UTC"), "reason": pl.String()})
     return with_outcomes(lines, pl.DataFrame(returned, schema=schema, orient="row"), MATURITY, as_of)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from libs.models.fleet import QUALITY_FILE, Assignment, Trained, read_result, train_market
-from libs.models.package import save
+from libs.models.fleet import QUALITY_FILE, Assignment, Trained, Untrained, read_result, train_market
+from libs.models.package import BOOSTER_FILE, Package, save
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial
 from libs.models.training import Fitted
@@ -54,3 +54,26 @@ def test_a_market_without_a_champion_has_no_losses_of_one(fitted: Fitted, traini
     assert isinstance(trained, Trained)
     assert trained.judgement.check("lines unseen by champion") is None
     assert trained.champion_metrics is None
+
+
+def test_a_champion_of_another_release_is_not_compared_with_and_does_not_stop_the_week(
+    fitted: Fitted, training_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    older = fitted.package.card.model_copy(update={"format": 1})
+    save(Package(older, fitted.package.booster), tmp_path / "champion")
+    train_market(Assignment(MARKET, str(training_path), 1_000, str(tmp_path / "champion"), "3"), tmp_path / "de", 1)
+    trained = read_result(tmp_path / "de")
+    assert isinstance(trained, Trained)
+    assert trained.champion_version is None
+    assert trained.champion_metrics is None
+    assert "market de: champion v3 is not compared with" in caplog.text
+    assert "format 1, this code reads 2" in caplog.text
+
+
+def test_an_altered_champion_fails_its_market(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
+    save(fitted.package, tmp_path / "champion")
+    (tmp_path / "champion" / BOOSTER_FILE).write_bytes(b"{}")
+    train_market(Assignment(MARKET, str(training_path), 1_000, str(tmp_path / "champion"), "3"), tmp_path / "de", 1)
+    untrained = read_result(tmp_path / "de")
+    assert isinstance(untrained, Untrained)
+    assert "is not a booster" in untrained.reason

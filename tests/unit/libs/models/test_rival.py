@@ -10,7 +10,7 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.models.evaluation import evaluate
-from libs.models.package import Package, save
+from libs.models.package import Package
 from libs.models.rival import evaluate_champion, knows_until
 from libs.models.training import Fitted, fit_market
 from tests.unit.libs.models.conftest import MARKET
@@ -70,8 +70,7 @@ def test_a_champion_that_does_not_say_what_it_was_trained_on_is_refused(fitted: 
         knows_until(card)
 
 
-def test_training_compares_on_unseen_lines(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
-    save(trained_until(fitted.package, middle(fitted.holdout)), tmp_path / "champion")
-    again = fit_market(MARKET, str(training_path), tmp_path / "champion")
+def test_training_compares_on_unseen_lines(fitted: Fitted, training_path: Path) -> None:
+    again = fit_market(MARKET, str(training_path), trained_until(fitted.package, middle(fitted.holdout)))
     assert again.champion is not None and again.champion.evaluation is not None
     assert 0 < len(again.champion.evaluation.losses) < len(again.evaluation.losses)

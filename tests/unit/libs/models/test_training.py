@@ -8,7 +8,6 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.features.assembly import FEATURES
-from libs.models.package import save
 from libs.models.training import Fitted, fit_market, learned
 from tests.unit.libs.models.conftest import MARKET
 
@@ -35,9 +34,8 @@ def test_a_line_teaches_with_its_choice_and_without_and_in_a_shuffled_order_with
     assert more_outcomes.tolist() == [*outcomes, *outcomes[:20]]
 
 
-def test_the_champion_is_evaluated_on_the_same_lines(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
-    save(fitted.package, tmp_path / "champion")
-    again = fit_market(MARKET, str(training_path), tmp_path / "champion")
+def test_the_champion_is_evaluated_on_the_same_lines(fitted: Fitted, training_path: Path) -> None:
+    again = fit_market(MARKET, str(training_path), fitted.package)
     assert again.champion is not None and again.champion.evaluation is not None
     assert np.array_equal(again.champion.evaluation.losses, fitted.evaluation.losses)
 
