@@ -15,6 +15,8 @@ Split = Literal["random", "time"]
 # The published comparison's shares are 80:10:10. The last is the test; the first two are given to the product, which
 # cuts its own calibration and holdout windows out of them.
 _TEST_SHARE = 0.1
+# Rentals, or days of them, of which the test share is at least one.
+_FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,17 @@ class Rentals:
 
 
 def read_both(train: Sequence[Path], test: Path) -> Rentals:
-    """Two sets of files as they are; a rental that is in both is not trained on.
+    """Two sets of files as they are; a rental that is in both is not trained on, whatever its outcome is there.
 
     Raises:
-        DataError: a file has nothing of the schema.
+        DataError: a file has nothing of the schema, or nothing is left to train on.
     """
     learned, train_report = read_rentals(train)
     asked, test_report = read_rentals([test])
-    held_out = {_content(one) for one in asked}
-    unseen = [one for one in learned if _content(one) not in held_out]
+    held_out = {_identity(one) for one in asked}
+    unseen = [one for one in learned if _identity(one) not in held_out]
+    if not unseen:
+        raise DataError(f"all {len(learned)} rentals of --train are in {test} too: nothing is left to train on")
     notes = [*_left_out("train", train_report), *_left_out("test", test_report)]
     if len(unseen) < len(learned):
         notes.append(f"train: {len(learned) - len(unseen)} rentals are in the test file too and are not trained on")
@@ -46,15 +50,19 @@ def split_one(paths: Sequence[Path], split: Split, seed: int) -> Rentals:
     """Part rentals 80:10:10 by chance, or by days; the latest days are the test of a split by time.
 
     Raises:
-        DataError: a file has nothing of the schema, or too few days to be split by time.
+        DataError: a file has nothing of the schema, or too few rentals or days to be split.
     """
     rentals, report = read_rentals(paths)
+    if len(rentals) < _FEWEST:
+        raise DataError(f"{len(rentals)} rentals are too few to be split, {_FEWEST} are needed: give more files")
     if split == "random":
         tested = np.random.default_rng(seed).permutation(len(rentals)) < _TEST_SHARE * len(rentals)
     else:
         days = sorted({one.at for one in rentals})
-        if len(days) < 1 / _TEST_SHARE:
-            raise DataError(f"{len(days)} days are too few to be split by time")
+        if len(days) < _FEWEST:
+            raise DataError(
+                f"{len(days)} days are too few to be split by time, {_FEWEST} are needed: say --split random"
+            )
         first_tested = days[int((1 - _TEST_SHARE) * len(days))]
         tested = np.array([one.at >= first_tested for one in rentals])
     train = [one for one, held_out in zip(rentals, tested, strict=True) if not held_out]
@@ -62,9 +70,9 @@ def split_one(paths: Sequence[Path], split: Split, seed: int) -> Rentals:
     return Rentals(train, test, _left_out("file", report))
 
 
-def _content(rental: Rental) -> tuple[object, ...]:
-    """What makes two lines the same rental; `line_id` is only where it stood."""
-    return (rental.user, rental.item, rental.size, rental.at, rental.reason)
+def _identity(rental: Rental) -> tuple[object, ...]:
+    """What makes two lines the same rental. Its outcome does not: that of the test file decides nothing in training."""
+    return (rental.user, rental.item, rental.size, rental.at)
 
 
 def _left_out(name: str, report: ImportReport) -> list[str]:

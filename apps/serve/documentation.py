@@ -20,7 +20,7 @@ _REQUEST_ID = {
 }
 _MARKET = {"name": "market", "in": "path", "required": True, "schema": {"type": "string"}, "example": "de"}
 _REQUEST_ID_SENT = {"X-Request-Id": {"schema": {"type": "string"}}}
-_EXAMPLE = {"customer_id": "c-1001", "article_ids": ["a-1", "a-2"]}
+_EXAMPLE = {"customer_id": "c-1001", "article_ids": ["a-1", "a-2"], "selected_sizes": {"a-2": "40"}}
 _EVERYWHERE = (Kind.INTERNAL,)
 _KEYED = (Kind.UNAUTHENTICATED, Kind.SCOPE_FORBIDDEN, Kind.TOO_MANY_REQUESTS, Kind.NOT_READY)
 _ASKED = (

@@ -77,9 +77,9 @@ def parse(body: bytes, max_articles: int) -> RecommendationRequest:
     _check_characters("$.customer_id", question.customer_id)
     for index, article_id in enumerate(question.article_ids):
         _check_characters(f"$.article_ids[{index}]", article_id)
-    for article_id, size in question.selected_sizes.items():
-        if article_id not in question.article_ids:
-            raise _invalid("A size is selected for an article that is not asked about - at `$.selected_sizes`")
+    if not question.selected_sizes.keys() <= set(question.article_ids):
+        raise _invalid("A size is selected of an article that is not asked about - at `$.selected_sizes`")
+    for size in question.selected_sizes.values():
         _check_characters("$.selected_sizes", size)
     return question
 

@@ -51,6 +51,10 @@ CHOSEN = (
     "chosen_small_rate",
     "chosen_large_rate",
     "chosen_lines",
+    "chosen_gap_like_small",
+    "chosen_gap_like_large",
+    "chosen_position_like_small",
+    "chosen_position_like_large",
 )
 FREE = (
     *CHOSEN,
@@ -178,7 +182,19 @@ def _chosen(requests: Requests, persons: Persons, wide: Mapping[str, Floats]) ->
     for side in ("small", "large"):
         own = (sizes[f"{side}_at"] + _SIZE_PRIOR_N * wide[f"article_{side}_rate"]) / (lines + _SIZE_PRIOR_N)
         columns[f"chosen_{side}_rate"] = own
+        gap = columns["chosen_gap_expected"]
+        columns[f"chosen_gap_like_{side}"] = _likeness(gap, wide[f"{side}_offset"], wide["kept_offset"])
+        columns[f"chosen_position_like_{side}"] = _likeness(position, wide[f"{side}_mean"], wide["kept_mean"])
     return columns
+
+
+def _likeness(here: Floats, misfits: Floats, kept: Floats) -> Floats:
+    """How much more something is like the mean of an article's misfits than like that of its kept purchases.
+
+    The linear discriminant of two groups of equal spread (Fisher, 1936): of an article that is returned as too small
+    in its large sizes, a large size is like what is returned.
+    """
+    return (misfits - kept) * (here - (misfits + kept) / 2)
 
 
 def _share(for_it: Floats, against: Floats, candidate: Indices, rate: Floats) -> Floats:
@@ -215,6 +231,7 @@ def _per_article(values: Mapping[str, Floats]) -> dict[str, Floats]:
     article["article_kept"] = _ratio(values["article_kept_sum"], values["article_kept_n"])
     for outcome in ("kept", "small", "large"):
         article[f"{outcome}_offset"] = article_offset(values, outcome)
+        article[f"{outcome}_mean"] = _mean_position(values, outcome)
     for side in ("small", "large"):
         article |= {f"{level}_{side}_rate": rate for level, rate in misfit_rates(values, side).items()}
     return article
@@ -230,6 +247,18 @@ def article_offset(values: Mapping[str, Floats], outcome: str = "kept") -> Float
         total, count = values[f"{level}_{outcome}_gap_sum"], values[f"{level}_{outcome}_gap_n"]
         offset = (total + _GAP_PRIOR_N * offset) / (count + _GAP_PRIOR_N)
     return offset
+
+
+def _mean_position(values: Mapping[str, Floats], outcome: str) -> Floats:
+    """The mean size position of the purchases with this outcome, shrunk article -> brand -> category -> market.
+
+    NaN where the market has none yet.
+    """
+    mean = _ratio(values[f"market_{outcome}_sum"], values[f"market_{outcome}_n"])
+    for level in reversed(LEVELS[:-1]):
+        total, count = values[f"{level}_{outcome}_sum"], values[f"{level}_{outcome}_n"]
+        mean = (total + _GAP_PRIOR_N * mean) / (count + _GAP_PRIOR_N)
+    return mean
 
 
 def misfit_rates(values: Mapping[str, Floats], side: str) -> dict[str, Floats]:

@@ -30,6 +30,8 @@ LEVEL_STATISTICS = (
     "large_n",
     "kept_n",
     "kept_sum",
+    "small_sum",
+    "large_sum",
     "kept_gap_n",
     "kept_gap_sum",
     "small_gap_n",

@@ -85,7 +85,7 @@ def level_events(events: pl.DataFrame, level: str) -> pl.DataFrame:
         small_n="small",
         large_n="large",
         kept_n="fit",
-        kept_sum=pl.col("fit") * pl.col("position"),
+        **{f"{name}_sum": pl.col(outcome) * pl.col("position") for name, outcome in named.items()},
         **{f"{name}_gap_n": pl.col(outcome) * has_gap for name, outcome in named.items()},
         **{f"{name}_gap_sum": pl.col(outcome) * gap for name, outcome in named.items()},
     )

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 Indices = npt.NDArray[np.int64]
 
-# Two groups are two people when more than this many of the article's size steps lie between them, and each was kept at
-# least so often: one odd purchase is a present.
+# Two groups are two people when their means lie more than this many of the article's size steps apart, each was kept
+# at least so often (one odd purchase is a present), and they are clearly two: their distance over their spread, which
+# is Ashman's D (Ashman, Bird and Zepf, "Detecting bimodality in astronomical datasets", 1994), is more than this. A
+# uniform spread of sizes cut in its middle has a D of 3.5, and is one undecided person.
 _STEPS_APART = 2.0
 _MIN_KEPT = 2.0
+_CLEARLY = 4.0
 
 
 @dataclass(frozen=True)
@@ -70,22 +73,49 @@ def account_statistics(requests: "Requests") -> "dict[str, Floats]":
 
 
 def _borders(position: "Floats", kept: "Floats", owner: Indices, step: "Floats") -> "Floats":
-    """Per question the middle of the widest gap that parts two people, NaN where there is none; (n,)."""
+    """Per question the border between its two people, NaN where there is one; (n,).
+
+    Of all ways to part the kept sizes in two, the one with the least squares within the parts is tried.
+    """
     border = np.full(len(step), np.nan)
     worn = kept > 0
     position, kept, owner = position[worn], kept[worn], owner[worn]
-    if len(position) < 2:
-        return border
-    gap = np.where(owner[1:] == owner[:-1], np.diff(position), 0.0)
-    so_far = np.cumsum(kept)
-    before_owner = np.concatenate([[0.0], so_far])[np.searchsorted(owner, owner)]
-    below = (so_far - before_owner)[:-1]
-    above = np.bincount(owner, kept, minlength=len(step))[owner[:-1]] - below
-    wide = np.flatnonzero((gap > _STEPS_APART * step[owner[:-1]]) & (below >= _MIN_KEPT) & (above >= _MIN_KEPT))
-    # Written narrowest first, so that the widest gap of a question stays.
-    for_question = wide[np.argsort(gap[wide], kind="stable")]
-    border[owner[for_question]] = (position[for_question] + position[for_question + 1]) / 2
+    below, above = _parts(position, kept, owner)
+    apart = above.mean - below.mean
+    clear = apart**2 > _CLEARLY**2 / 2 * (below.variance + above.variance)
+    often = (below.count >= _MIN_KEPT) & (above.count >= _MIN_KEPT)
+    two = (owner[1:] == owner[:-1]) & clear & often & (apart > _STEPS_APART * step[owner[:-1]])
+    # Least within the parts is most between them. Written least first, so that the best of a question stays.
+    between = below.count * above.count / (below.count + above.count) * apart**2
+    parting = np.flatnonzero(two)
+    parting = parting[np.argsort(between[parting], kind="stable")]
+    border[owner[parting]] = (position[parting] + position[parting + 1]) / 2
     return border
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The purchases on one side of each place where entries could be parted."""
+
+    count: "Floats"
+    mean: "Floats"
+    variance: "Floats"
+
+
+def _parts(position: "Floats", kept: "Floats", owner: Indices) -> tuple[_Part, _Part]:
+    """What lies below and above each place between two of k entries, within their owner; (k - 1,) each."""
+    sums = np.stack([kept, kept * position, kept * position * position])
+    so_far = np.concatenate([np.zeros((3, 1)), np.cumsum(sums, axis=1)], axis=1)
+    begin, end = np.searchsorted(owner, owner), np.searchsorted(owner, owner, side="right")
+    here = so_far[:, 1:]
+    return _part((here - so_far[:, begin])[:, :-1]), _part((so_far[:, end] - here)[:, :-1])
+
+
+def _part(sums: "Floats") -> _Part:
+    count, total, squares = sums
+    # Between two owners one side may be empty; that place parts nobody.
+    mean, square = (np.divide(one, count, out=np.zeros_like(one), where=count > 0) for one in (total, squares))
+    return _Part(count, mean, np.maximum(square - mean * mean, 0.0))
 
 
 def _statistics(history: "dict[str, Floats]", group: Indices, groups: int) -> "dict[str, Floats]":

@@ -1,5 +1,6 @@
 """The elastic engine: xgboost-ray on several actors, which goes on when one dies and takes its replacement back."""
 
+import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,18 +17,10 @@ from xgboost.tracker import RabitTracker
 from xgboost_ray import RayDMatrix, RayFileType, RayParams
 
 from libs.base.market import Training
-from libs.features.assembly import Matrix
-from libs.models.ordinal import (
-    MODEL_FEATURES,
-    Codes,
-    FitBooster,
-    booster_parameters,
-    check_outcomes,
-    expand,
-    expand_outcomes,
-)
+from libs.features.assembly import FEATURES, Matrix
+from libs.models.ordinal import Codes, FitBooster, beyond, booster_parameters, check_outcomes
 
-_LABEL = "beyond"
+_LABELS = ("beyond_small", "beyond_fit")
 _SHARDS_PER_ACTOR = 2
 # How often an actor may be lost over the whole run before it counts as broken.
 _MAX_ACTOR_RESTARTS = 5
@@ -41,12 +34,19 @@ def fit_elastic(actors: int) -> FitBooster:
         xgboost_ray.main._start_rabit_tracker = _start_tracker
         with TemporaryDirectory(prefix="fitwave-shards-") as folder:
             shards = _write_shards(rows, outcomes, Path(folder), actors * _SHARDS_PER_ACTOR)
-            data = RayDMatrix(shards, label=_LABEL, filetype=RayFileType.PARQUET)
-            parameters = booster_parameters(training, threads)
-            booster: xgb.Booster = xgboost_ray.train(
-                parameters, data, num_boost_round=training.rounds, ray_params=_ray_params(actors, threads)
-            )
-            return booster
+            # xgboost-ray knows one target at a time.
+            of_target = []
+            for label in _LABELS:
+                data = RayDMatrix(shards, label=label, columns=[*FEATURES, label], filetype=RayFileType.PARQUET)
+                of_target.append(
+                    xgboost_ray.train(
+                        booster_parameters(training, threads),
+                        data,
+                        num_boost_round=training.rounds,
+                        ray_params=_ray_params(actors, threads),
+                    )
+                )
+            return joined(*of_target)
 
     return fit
 
@@ -64,16 +64,37 @@ def _ray_params(actors: int, threads: int) -> RayParams:
 
 def _write_shards(rows: Matrix, outcomes: Codes, folder: Path, shards: int) -> list[str]:
     """Parquet shards that the actors read for themselves, so that the driver's copy can go."""
-    expanded, beyond = expand(rows), expand_outcomes(outcomes)
-    # A fixed shuffle: each actor should see both thresholds and all seasons.
-    order = np.random.default_rng(0).permutation(len(expanded))
+    labels = beyond(outcomes)
+    # A fixed shuffle: each actor should see all seasons.
+    order = np.random.default_rng(0).permutation(len(rows))
     paths = []
     for index, part in enumerate(np.array_split(order, shards)):
-        columns = {name: pa.array(expanded[part, column]) for column, name in enumerate(MODEL_FEATURES)}
+        columns = {name: pa.array(rows[part, column]) for column, name in enumerate(FEATURES)}
+        columns |= {label: pa.array(labels[part, column]) for column, label in enumerate(_LABELS)}
         path = folder / f"shard-{index:04d}.parquet"
-        pq.write_table(pa.table(columns | {_LABEL: pa.array(beyond[part])}), path)
+        pq.write_table(pa.table(columns), path)
         paths.append(str(path))
     return paths
+
+
+def joined(first: xgb.Booster, second: xgb.Booster) -> xgb.Booster:
+    """One booster of two targets from two boosters of one target each and equally many rounds.
+
+    Source: the schema of XGBoost's JSON model format, https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html.
+    """
+    model, other = (json.loads(bytes(one.save_raw("json"))) for one in (first, second))
+    scores = [one["learner"]["learner_model_param"]["base_score"].strip("[]") for one in (model, other)]
+    trees, others = (one["learner"]["gradient_booster"]["model"]["trees"] for one in (model, other))
+    alternating = [tree for pair in zip(trees, others, strict=True) for tree in pair]
+    model["learner"]["learner_model_param"] |= {"num_target": "2", "base_score": f"[{scores[0]},{scores[1]}]"}
+    forest = model["learner"]["gradient_booster"]["model"]
+    forest["trees"] = [tree | {"id": index} for index, tree in enumerate(alternating)]
+    forest["tree_info"] = [index % 2 for index in range(len(alternating))]
+    forest["iteration_indptr"] = list(range(0, len(alternating) + 1, 2))
+    forest["gbtree_model_param"]["num_trees"] = str(len(alternating))
+    booster = xgb.Booster()
+    booster.load_model(bytearray(json.dumps(model).encode()))
+    return booster
 
 
 def _start_tracker(num_workers: int) -> tuple[Any, dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""The model: one booster that answers "is the outcome beyond this threshold?", for both thresholds.
+"""The model: one booster of two targets, "is the outcome beyond small?" and "is it beyond fit?".
 
-Outcomes are ordered: small < fit < large. Each row is asked twice, once whether it is beyond `small` and once whether
-it is beyond `fit`, and the threshold is a feature of the row. This is the extended binary classification of an ordinal
-target (Li and Lin, "Ordinal Regression by Extended Binary Classification", NIPS 2006). With monotone constraints, up
-in everything that grows with the size and down in the threshold, P(small) never rises and P(large) never falls as the
-size grows, and the three probabilities are never negative.
+Outcomes are ordered: small < fit < large, so three classes are two cumulative questions (Frank and Hall, "A Simple
+Approach to Ordinal Classification", ECML 2001), each with trees of its own. With monotone constraints, up in everything
+that grows with the size, P(small) never rises and P(large) never falls as the size grows. Asking one booster both
+questions with the threshold as a feature, which would also keep the answers from crossing, was worse by 0.001 macro and
+0.002 fit-class AUC on the public data: its trees spend their depth on telling the questions apart.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,6 @@ Probabilities = npt.NDArray[np.float64]
 FitBooster = Callable[[Matrix, Codes, Training, int], xgb.Booster]
 
 SMALL, FIT, LARGE = 0, 1, 2
-MODEL_FEATURES = (*FEATURES, "threshold")
 
 # Clipping of probabilities before a logarithm: below what a float32 margin can tell apart.
 _TINY = 1e-7
@@ -44,7 +43,7 @@ class Calibration:
 
 def booster_parameters(training: Training, threads: int) -> dict[str, object]:
     """XGBoost's parameters for a market's training config."""
-    constraints = [1 if name in MONOTONE else 0 for name in FEATURES] + [-1]
+    constraints = [1 if name in MONOTONE else 0 for name in FEATURES]
     return {
         "objective": "binary:logistic",
         "tree_method": "hist",
@@ -59,15 +58,9 @@ def booster_parameters(training: Training, threads: int) -> dict[str, object]:
     }
 
 
-def expand(rows: Matrix) -> Matrix:
-    """Ask each row at both thresholds: (m, F) -> (2m, F + 1), all rows at the first threshold, then at the second."""
-    threshold = np.repeat(np.array([SMALL, FIT], dtype=np.float32), len(rows))
-    return np.column_stack([np.concatenate([rows, rows]), threshold]).astype(np.float32, copy=False)
-
-
-def expand_outcomes(outcomes: Codes) -> npt.NDArray[np.float32]:
-    """The answers that belong to `expand`: beyond small, then beyond fit."""
-    return np.concatenate([outcomes > SMALL, outcomes > FIT]).astype(np.float32)
+def beyond(outcomes: Codes) -> npt.NDArray[np.float32]:
+    """What the booster learns of n outcomes: beyond small, beyond fit, (n, 2) of 0 and 1."""
+    return np.column_stack([outcomes > SMALL, outcomes > FIT]).astype(np.float32)
 
 
 def fit_booster(rows: Matrix, outcomes: Codes, training: Training, threads: int = 1) -> xgb.Booster:
@@ -86,7 +79,7 @@ def booster_data(rows: Matrix, outcomes: Codes) -> xgb.QuantileDMatrix:
         DataError: an outcome is absent from the rows.
     """
     check_outcomes(outcomes)
-    return xgb.QuantileDMatrix(expand(rows), expand_outcomes(outcomes), feature_names=list(MODEL_FEATURES))
+    return xgb.QuantileDMatrix(rows, beyond(outcomes), feature_names=list(FEATURES))
 
 
 def boost(data: xgb.QuantileDMatrix, training: Training, threads: int = 1) -> xgb.Booster:
@@ -106,27 +99,26 @@ def check_outcomes(outcomes: Codes) -> None:
 
 def margins(booster: xgb.Booster, rows: Matrix) -> Probabilities:
     """The booster's raw log-odds, (m, 2): beyond small, beyond fit."""
-    flat = booster.inplace_predict(expand(rows), predict_type="margin", validate_features=False)
-    return np.asarray(flat, dtype=np.float64).reshape(2, -1).T
+    return np.asarray(booster.inplace_predict(rows, predict_type="margin", validate_features=False), dtype=np.float64)
 
 
 def probabilities(raw: Probabilities, calibration: Calibration) -> Probabilities:
     """From margins (m, 2) to P(small), P(fit), P(large), (m, 3); each row sums to 1."""
     calibrated = calibration.slope * raw + np.array(calibration.intercepts)
-    beyond = 1.0 / (1.0 + np.exp(-calibrated))
-    beyond_small = beyond[:, 0]
-    # Two intercepts may cross the thresholds where they almost touch; the minimum of two rising curves still rises.
-    beyond_fit = np.minimum(beyond[:, 1], beyond_small)
+    answers = 1.0 / (1.0 + np.exp(-calibrated))
+    beyond_small = answers[:, 0]
+    # The two answers are learned apart and may cross where they almost touch; the minimum of two rising curves rises.
+    beyond_fit = np.minimum(answers[:, 1], beyond_small)
     return np.column_stack([1.0 - beyond_small, beyond_small - beyond_fit, beyond_fit])
 
 
 def fit_calibration(raw: Probabilities, outcomes: Codes) -> Calibration:
     """Fit slope and intercepts by maximum likelihood on rows the booster has not seen (Platt, 1999, made ordinal)."""
-    beyond = np.column_stack([outcomes > SMALL, outcomes > FIT]).astype(np.float64)
+    happened = beyond(outcomes).astype(np.float64)
 
     def loss(parameters: npt.NDArray[np.float64]) -> float:
         log_odds = np.exp(parameters[0]) * raw + parameters[1:]
-        return float(np.mean(np.logaddexp(0.0, log_odds) - beyond * log_odds))
+        return float(np.mean(np.logaddexp(0.0, log_odds) - happened * log_odds))
 
     best = minimize(loss, np.zeros(3), method="BFGS").x
     return Calibration(float(np.exp(best[0])), (float(best[1]), float(best[2])))

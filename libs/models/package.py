@@ -19,7 +19,7 @@ from libs.models.ordinal import Calibration, Probabilities, margins, probabiliti
 
 BOOSTER_FILE, CARD_FILE = "booster.ubj", "package.json"
 # Raised when a reader of the old format would answer wrongly.
-FORMAT = 2
+FORMAT = 3
 
 
 class Card(Frozen):

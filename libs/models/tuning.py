@@ -50,6 +50,7 @@ SPACE: dict[str, Any] = {
     "learning_rate": tune.qloguniform(0.03, 0.3, 0.005),
     "min_child_weight": tune.qloguniform(1.0, 100.0, 1.0),
     "subsample": tune.quniform(0.5, 1.0, 0.05),
+    "colsample": tune.quniform(0.3, 1.0, 0.05),
 }
 # Steps are sums of floats; this takes the dust off and keeps what people write.
 _DIGITS = 6

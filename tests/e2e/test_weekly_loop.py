@@ -138,6 +138,24 @@ def test_a_customer_is_answered_over_http(world: World, first_week: dict[str, Ma
         assert all(abs(size["small"] + size["fit"] + size["large"] - 1) < 0.001 for size in one["sizes"])
 
 
+def test_a_selected_size_is_evidence_and_a_label_the_article_lacks_is_none(
+    world: World, first_week: dict[str, MarketWeek]
+) -> None:
+    shoppers = world.shoppers("de")
+    article = shoppers.articles[0]
+    question = {"customer_id": shoppers.customers[0], "article_ids": [article]}
+
+    def sizes(**more: object) -> list[dict[str, Any]]:
+        answer = world.ask("de", question | more)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["recommendations"][0]["sizes"]
+        return found
+
+    asked = sizes()
+    assert sizes(selected_sizes={article: "no such size"}) == asked
+    assert any(sizes(selected_sizes={article: one["size"]}) != asked for one in asked)
+
+
 def test_a_thousand_articles_are_one_question(world: World, first_week: dict[str, MarketWeek]) -> None:
     shoppers = world.shoppers("de")
     articles = (list(shoppers.articles) * 1000)[:1000]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not PANTS.exists(), reason="Pants is not set up:
     [("libs/base/planted.py", "apps.serve.cli"), ("apps/shadow/planted.py", "apps.serve.cli")],
 )
 def test_a_forbidden_import_is_named(tmp_path: Path, place: str, imported: str) -> None:
-    for name in ("libs", "apps", "infra", "tests"):
+    for name in ("libs", "apps", "infra", "benchmarks", "tests"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("BUILD", "pants.toml", "requirements.txt", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, tmp_path)

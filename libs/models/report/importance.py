@@ -1,12 +1,11 @@
 """What drives the model: exact SHAP values of its trees (Lundberg et al., "From local explanations to global
 understanding with explainable AI for trees", Nature Machine Intelligence 2, 2020).
 
-The booster is asked twice for a row, with the threshold as the last feature: "is the outcome beyond small?" and "is it
-beyond fit?". A feature's two contributions, in log-odds, say two things. Their mean is the *shift*: up means more
-likely too large, down more likely too small. Half their difference, first less second, is the *fit*: up means more
-likely to fit, whichever way it would miss. The mean of their sizes, over rows and both questions, is the importance:
-for each row the larger of the two parts, so neither hides behind the other. The threshold's own contribution is the
-question's, not a feature's, and is left out.
+The booster has two targets: "is the outcome beyond small?" and "is it beyond fit?". A feature's two contributions, in
+log-odds, say two things. Their mean is the *shift*: up means more likely too large, down more likely too small. Half
+their difference, first less second, is the *fit*: up means more likely to fit, whichever way it would miss. The mean of
+their sizes, over rows and both targets, is the importance: for each row the larger of the two parts, so neither hides
+behind the other.
 """
 
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ import polars as pl
 import xgboost as xgb
 
 from libs.features.frames import bought_candidates, requests_from_training
-from libs.models.ordinal import expand
+from libs.models.bootstrap import Floats
 from libs.models.package import Package
-from libs.models.report.answers import Floats
 
 # Exact contributions take about a millisecond a row; the mean of a thousand is stable to a few per cent.
 _ROWS = 1_000
@@ -47,9 +45,9 @@ def importance(package: Package, rows: pl.DataFrame, sample: int = _ROWS) -> Imp
     requests = requests_from_training(chosen)
     inputs = package.inputs(requests)[bought_candidates(requests)]
     features = package.card.features
-    asked = xgb.DMatrix(expand(inputs), feature_names=package.booster.feature_names)
+    asked = xgb.DMatrix(inputs, feature_names=package.booster.feature_names)
     contributions = np.asarray(package.booster.predict(asked, pred_contribs=True), dtype=np.float64)
-    beyond_small, beyond_fit = contributions[:, : len(features)].reshape(2, len(inputs), len(features))
+    beyond_small, beyond_fit = contributions[:, 0, :-1], contributions[:, 1, :-1]
     mean_size = (np.abs(beyond_small) + np.abs(beyond_fit)).mean(axis=0) / 2
     gains = package.booster.get_score(importance_type="total_gain")
     gain = np.array([float(np.sum(gains.get(name, 0.0))) for name in features])

@@ -34,6 +34,12 @@ async def test_answers_a_question(edge: Any) -> None:
     assert [(found["article_id"], found["size"]) for found in body["recommendations"]] == [("a-1", "38"), ("a-2", "38")]
 
 
+async def test_hands_on_the_sizes_that_the_customer_selected(edge: Any) -> None:
+    await edge.ask(body={"customer_id": "c", "article_ids": ["a", "b"], "selected_sizes": {"b": "40"}})
+    await edge.ask(body={"customer_id": "c", "article_ids": ["a"]})
+    assert [query.selected_sizes for [query] in edge.router.batches] == [{"b": "40"}, {}]
+
+
 async def test_answers_a_repeated_article_in_place(edge: Any) -> None:
     response = await edge.ask(body={"customer_id": "c", "article_ids": ["a", "b", "a"]})
     assert [found["article_id"] for found in response.json()["recommendations"]] == ["a", "b", "a"]

@@ -65,6 +65,30 @@ def test_names_the_place_that_breaks_the_schema(customer_id: object, article_ids
     assert f"`{place}`" in found.value.detail
 
 
+@pytest.mark.parametrize(
+    ("selected", "said"),
+    [
+        ({"b": "38"}, "not asked about"),
+        ({"a": "3\x008"}, "U+0000"),
+        ({"a": ""}, "$.selected_sizes"),
+        ({"a": "8" * 129}, "$.selected_sizes"),
+        ({"a": 38}, "$.selected_sizes"),
+        ({"": "38"}, "$.selected_sizes"),
+        (["38"], "$.selected_sizes"),
+    ],
+)
+def test_a_selected_size_is_a_label_of_an_article_that_is_asked_about(selected: object, said: str) -> None:
+    with pytest.raises(Problem) as found:
+        parse(json.dumps({"customer_id": "c", "article_ids": ["a"], "selected_sizes": selected}).encode(), 3)
+    assert found.value.kind == Kind.INVALID_REQUEST
+    assert said in found.value.detail
+
+
+def test_a_size_may_be_selected_of_some_articles_only() -> None:
+    body = {"customer_id": "c", "article_ids": ["a", "b"], "selected_sizes": {"b": "38 ½"}}
+    assert parse(json.dumps(body).encode(), 3) == RecommendationRequest("c", ["a", "b"], {"b": "38 ½"})
+
+
 def test_refuses_a_field_it_does_not_know() -> None:
     with pytest.raises(Problem, match="unknown field `articles`"):
         parse(b'{"customer_id": "c", "article_ids": ["a"], "articles": []}', 3)

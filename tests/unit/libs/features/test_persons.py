@@ -17,10 +17,23 @@ def test_a_mother_and_a_daughter_are_two_people_each_with_her_own_size() -> None
     assert (found.values["kept_sum"] / found.values["kept_n"]).tolist() == [(2 * 36 + 4 * 38) / 6, 46.0]
 
 
+def test_two_people_may_each_keep_sizes_around_their_own() -> None:
+    found = persons_of(asked(kept={36: 4, 38: 4, 40: 4, 44: 11, 46: 4}))
+    assert found.border.tolist() == [42.0]
+
+
 @pytest.mark.parametrize(
     "kept",
-    [{}, {38: 9}, {38: 4, 40: 4, 42: 4}, {38: 5, 46: 1}, {38: 1, 46: 5}, {38: 3, 42: 3}],
-    ids=["nothing", "one size", "neighbours", "one large present", "one small present", "two steps apart"],
+    [
+        {},
+        {38: 9},
+        {38: 4, 40: 4, 42: 4},
+        {36: 3, 38: 3, 40: 3, 42: 3, 44: 3, 46: 3},
+        {38: 5, 46: 1},
+        {38: 1, 46: 5},
+        {38: 3, 42: 3},
+    ],
+    ids=["nothing", "one size", "neighbours", "undecided", "one large present", "one small present", "two steps apart"],
 )
 def test_anything_less_is_one_person(kept: dict[float, float]) -> None:
     found = persons_of(asked(kept=kept))

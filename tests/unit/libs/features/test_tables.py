@@ -122,7 +122,7 @@ def test_a_shuffled_order_gives_every_train_line_another_history_and_changes_not
     for order in (shuffled.head(len(train)), shuffled.tail(len(train))):
         assert order.select(taught).sort("line_id").equals(train.select(taught).sort("line_id"))
         # One line is the first of its order, and nothing is known before it; no history is longer than all the others.
-        assert 0 in order["market_n"]
+        assert 0.0 in order["market_n"]
         assert order.filter(pl.col("market_n") >= len(train)).is_empty()
     histories = shuffled.select("line_id", "article_n").sort("line_id")["article_n"].to_list()
     assert sum(first != second for first, second in zip(histories[::2], histories[1::2], strict=True)) > len(train) / 2

@@ -12,9 +12,8 @@ from libs.models.ordinal import (
     LARGE,
     SMALL,
     Calibration,
+    beyond,
     check_outcomes,
-    expand,
-    expand_outcomes,
     fit_calibration,
     log_losses,
     probabilities,
@@ -39,10 +38,8 @@ def test_it_learns_the_market(fitted: Fitted) -> None:
     assert fitted.evaluation.overall.auc_macro > 0.65
 
 
-def test_every_row_is_asked_at_both_thresholds() -> None:
-    rows = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
-    assert expand(rows).tolist() == [[1, 2, 0], [3, 4, 0], [1, 2, 1], [3, 4, 1]]
-    assert expand_outcomes(np.array([SMALL, LARGE], dtype=np.int8)).tolist() == [0, 1, 0, 1]
+def test_each_outcome_answers_both_questions() -> None:
+    assert beyond(np.array([SMALL, FIT, LARGE], dtype=np.int8)).tolist() == [[0, 0], [1, 0], [1, 1]]
 
 
 @given(margin, margin, st.floats(0.1, 3), st.floats(-2, 2), st.floats(-2, 2))

@@ -1,4 +1,4 @@
-"""SHAP values of a model that is asked twice."""
+"""SHAP values of a model of two targets."""
 
 import numpy as np
 import pytest

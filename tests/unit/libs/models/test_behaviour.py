@@ -1,0 +1,133 @@
+"""A trained model behaves as a fitter would, whoever asks about whatever."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.base.market import Market, Training
+from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_STATISTICS
+from libs.features.lookup import Snapshot, snapshot
+from libs.features.online import OnlineRow
+from libs.features.sizes import SCALES
+from libs.features.tables import build_tables
+from libs.models.evaluation import named_size
+from libs.models.ordinal import LARGE, SMALL
+from libs.models.package import Package
+from libs.models.training import Fitted, fit_market
+from tests.small_market import AS_OF, SmallMarket, small_market
+
+QUESTIONS = 8
+# A mixture of two people's probabilities is a sum, which may be off by a rounding.
+ROUNDING = 1e-12
+
+
+def customer(rng: np.random.Generator) -> dict[str, Any]:
+    """Anybody: without history, with any history on any scale, of one person or two, with any body or none."""
+    places = rng.choice(np.arange(30 * 64, 60 * 64), rng.integers(0, 7), replace=False)
+    entries = sorted((int(rng.integers(len(SCALES))), float(place / 64)) for place in places)
+    counts = {name: rng.integers(0, 6, len(entries)).astype(float).tolist() for name in ("kept", "small", "large")}
+    body = {name: float(rng.uniform(20, 2000)) if rng.random() < 0.7 else None for name in CUSTOMER_BODY}
+    suggested = [float(rng.integers(30, 60)) if rng.random() < 0.7 else np.nan for _ in SCALES]
+    return {
+        **body,
+        "body_positions": suggested,
+        "history_scale": [scale for scale, _ in entries],
+        "history_position": [position for _, position in entries],
+        "history_brand": rng.choice(["own", "other"], len(entries)).tolist(),
+        **{f"history_{name}": values for name, values in counts.items()},
+    }
+
+
+def article(rng: np.random.Generator) -> dict[str, Any]:
+    """Anything with sizes: sold never or often, with statistics that add up."""
+    positions = np.sort(rng.choice(np.arange(32, 58), rng.integers(1, 9), replace=False)).astype(float)
+    count = len(positions)
+    small, fit, large = (rng.integers(0, 20, count) * (rng.random() < 0.7) for _ in range(3))
+    from_here, up_to_here = (lambda a: a[::-1].cumsum()[::-1]), np.cumsum
+    statistics = {
+        "small_at_or_above": from_here(small),
+        "not_small_at_or_below": up_to_here(fit + large),
+        "large_at_or_below": up_to_here(large),
+        "not_large_at_or_above": from_here(fit + small),
+        "small_at": small,
+        "large_at": large,
+        "lines_at": small + fit + large,
+    }
+    assert statistics.keys() == set(SIZE_STATISTICS)
+    return {
+        "scale": int(rng.integers(len(SCALES))),
+        "brand": "own",
+        "sizes": [f"{position:g}" for position in positions],
+        "positions": positions.tolist(),
+        **{name: values.astype(float).tolist() for name, values in statistics.items()},
+        **{name: float(rng.integers(0, 50)) for name in ARTICLE_STATISTICS},
+        "size_step": float(np.median(np.diff(positions))) if count > 1 else 0.0,
+        "size_low": positions[0],
+        "size_high": positions[-1],
+    }
+
+
+def anybody_about_anything(seed: int) -> Snapshot:
+    """Questions of known customers and unknown ones, some of whom have chosen a size."""
+    rng = np.random.default_rng(seed)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    articles = [article(rng) for _ in range(QUESTIONS)]
+    pairs = [(OnlineRow(customer(rng), now) if rng.random() < 0.9 else None, OnlineRow(one, now)) for one in articles]
+    selected = [str(rng.choice(one["sizes"])) if rng.random() < 0.5 else None for one in articles]
+    return snapshot(list(range(QUESTIONS)), pairs, selected)
+
+
+def assert_monotone(package: Package, seen: Snapshot) -> None:
+    predicted = package.predict(seen.requests)
+    within = np.diff(seen.requests.question_of_size) == 0
+    steps = np.diff(predicted, axis=0)[within]
+    assert (predicted >= 0).all()
+    assert predicted.sum(axis=1) == pytest.approx(1)
+    assert (steps[:, SMALL] <= ROUNDING).all()
+    assert (steps[:, LARGE] >= -ROUNDING).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_larger_size_is_never_more_likely_too_small_nor_less_likely_too_large(fitted: Fitted, seed: int) -> None:
+    assert_monotone(fitted.package, anybody_about_anything(seed))
+
+
+def two_in_one_account(data: SmallMarket) -> tuple[SmallMarket, dict[str, tuple[float, float]]]:
+    """Customers far apart in size share an account, half each; by account the two sizes that are worn."""
+    worn = (
+        data.lines.join(data.returns, on="line_id", how="anti")
+        .group_by("customer_id")
+        .agg(pl.col("position").mode().min().alias("usual"))
+        .sort("usual", "customer_id")
+    )
+    ids, usual = worn["customer_id"].to_list(), worn["usual"].to_list()
+    half = len(ids) // 4
+    shared = dict(zip(ids[-half:], ids[:half], strict=True))
+    lines = data.lines.with_columns(pl.col("customer_id").replace(shared))
+    sizes = dict(zip(ids, usual, strict=True))
+    accounts = {first: (sizes[first], sizes[second]) for second, first in shared.items()}
+    return replace(data, lines=lines), accounts
+
+
+def test_two_people_of_an_account_do_not_average_into_a_size_that_nobody_wears(tmp_path: Any) -> None:
+    data, accounts = two_in_one_account(small_market(seed=3, lines=8_000, customers=240))
+    market = Market(name="de", training=Training(rounds=30, min_child_weight=5))
+    tables = build_tables(market, data.lines, data.returns, data.customers, data.articles, AS_OF)
+    tables.training.write_parquet(tmp_path / "training.parquet")
+    package = fit_market(market, str(tmp_path / "training.parquet"), champion=None).package
+    rows = {row["customer_id"]: OnlineRow(row, AS_OF) for row in tables.customers.iter_rows(named=True)}
+    first_article = OnlineRow(tables.articles.row(0, named=True), AS_OF)
+    apart = {account: pair for account, pair in accounts.items() if pair[1] - pair[0] >= 6}
+    assert len(apart) > 30
+    asked = snapshot(list(range(len(apart))), [(rows[account], first_article) for account in apart])
+    best, _ = named_size(package.predict(asked.requests), asked.requests.offsets)
+    named = asked.requests.size_values["positions"][asked.requests.offsets[:-1] + best]
+    of_somebody = [min(abs(size - one) for one in pair) <= 1 for size, pair in zip(named, apart.values(), strict=True)]
+    assert np.mean(of_somebody) > 0.9
