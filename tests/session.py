@@ -21,6 +21,8 @@ SESSION_HOME.mkdir(parents=True)
 (SESSION_HOME / "ray-token").write_text(secrets.token_hex(32), encoding="utf-8")
 atexit.register(shutil.rmtree, SESSION_FOLDER, ignore_errors=True)
 
+# Read when OpenMP is loaded; see infra/stack/ray_cluster.py.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN_PATH"] = str(SESSION_HOME / "ray-token")

@@ -16,18 +16,18 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 # How often each of n lines counts in each of b replicates, (n, b).
 Weights = npt.NDArray[np.float32]
-# What is measured, for b weightings of n lines at once: (n, b) -> (b,); NaN where it cannot be measured.
+# What is measured of n lines, by b weightings: one value (b,) or v of them (b, v), NaN where it cannot be measured.
 Statistic = Callable[[Weights], Floats]
 
 # The ends of a 95 % interval then move between seeds by about 2 % of its length.
-_REPLICATES = 1_000
+REPLICATES = 1_000
 # From 20,000 lines on replicates get fewer, down to 200, so that a large market waits seconds and not minutes; its
 # intervals are short, and where exactly they end matters less.
 _LINE_WEIGHTS, _FEWEST_REPLICATES = 20_000_000, 200
 # Replicates that are measured in one pass: what a core's cache holds for some ten thousand lines.
 _AT_ONCE, _WEIGHTS_AT_ONCE = 50, 4_000_000
 # With fewer customers the interval says more about the draw than about customers.
-_MIN_CUSTOMERS = 20
+MIN_CUSTOMERS = 20
 # A rare outcome may be missing from a replicate; where it often is, there is no interval.
 _MIN_FINITE = 0.95
 _SEED = 20_260_706
@@ -45,25 +45,28 @@ class Interval:
         return self.low <= bound <= self.high
 
 
-def replicates(customers: npt.ArrayLike, statistics: Mapping[str, Statistic], seed: int = _SEED) -> dict[str, Floats]:
-    """Every statistic on the same replicates, (r,) each.
+def replicates(
+    customers: npt.ArrayLike, statistics: Mapping[str, Statistic], most: int = REPLICATES
+) -> dict[str, Floats]:
+    """Every statistic on the same replicates, (r,) or (r, v) each; many lines make r less than `most`.
 
     Shape: customers (n,), whose line each is. Empty where there are fewer than 20 customers. The order of the lines
-    does not matter; the same customers and seed give the same replicates.
+    does not matter; the same customers give the same replicates.
     """
     names, customer = np.unique(np.asarray(customers), return_inverse=True)
-    if len(names) < _MIN_CUSTOMERS:
+    if len(names) < MIN_CUSTOMERS:
         return {name: np.empty(0) for name in statistics}
     drawn: dict[str, list[Floats]] = {name: [] for name in statistics}
-    for weights in _draws(len(names), customer, np.random.default_rng(seed)):
+    for weights in _draws(len(names), customer, most):
         for name, statistic in statistics.items():
             drawn[name].append(statistic(weights))
     return {name: np.concatenate(parts) for name, parts in drawn.items()}
 
 
-def _draws(customers: int, customer: npt.NDArray[np.intp], rng: np.random.Generator) -> Iterator[Weights]:
+def _draws(customers: int, customer: npt.NDArray[np.intp], most: int) -> Iterator[Weights]:
+    rng = np.random.default_rng(_SEED)
     lines = max(len(customer), 1)
-    left = int(np.clip(_LINE_WEIGHTS // lines, _FEWEST_REPLICATES, _REPLICATES))
+    left = min(max(_LINE_WEIGHTS // lines, _FEWEST_REPLICATES), most)
     while left > 0:
         width = min(left, max(_WEIGHTS_AT_ONCE // lines, 1), _AT_ONCE)
         # A row per line: taking lines in another order then copies whole rows.

@@ -109,7 +109,7 @@ def evaluate(package: Package, rows: pl.DataFrame) -> Evaluation:
         answered=confidence >= package.card.abstention.threshold,
         hit=best == rows["bought"].to_numpy(),
     )
-    return evaluation_of(lines, _slices(rows, requests))
+    return evaluation_of(lines, slice_masks(rows, requests))
 
 
 def evaluation_of(lines: Lines, slices: Mapping[str, npt.NDArray[np.bool_]]) -> Evaluation:
@@ -127,7 +127,7 @@ def named_size(
     return best, fit[offsets[:-1] + best]
 
 
-def _slices(rows: pl.DataFrame, requests: Requests) -> dict[str, npt.NDArray[np.bool_]]:
+def slice_masks(rows: pl.DataFrame, requests: Requests) -> dict[str, npt.NDArray[np.bool_]]:
     """The slices the standards may name.
 
     A wide spread of kept sizes is how an account of several people looks; `basis_history_brand` and its like are the

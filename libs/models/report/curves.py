@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_curve
 
-from libs.models.report.answers import Answers, Floats, Mask
-from libs.models.report.measures import equal_mass, ratio
-from libs.models.report.resampling import Estimate, Resampling
+from libs.models.bootstrap import Floats
+from libs.models.report.answers import Answers
+from libs.models.report.estimates import TO_LOOK_AT, Estimate, estimates, means
+from libs.models.weighted import Mask
 
 Counts = npt.NDArray[np.int64]
 
@@ -46,55 +47,57 @@ class ReliabilityBin:
     observed: Estimate
 
 
-def reliability(forecast: Floats, actual: Mask, resampling: Resampling) -> list[ReliabilityBin]:
-    """The reliability curve of one class, over bins of equal mass."""
-    bins = min(_RELIABILITY_BINS, len(forecast))
-    members = equal_mass(forecast, bins)[:, None] == np.arange(bins)
-    observed = resampling.estimates(ratio(members * actual[:, None], members))
+def reliability(answers: Answers, code: int, confidence: float) -> list[ReliabilityBin]:
+    """The reliability curve of one outcome, over bins of equal mass, from the lowest forecast up."""
+    lines = answers.lines
+    forecast, actual = lines.predicted[:, code], lines.outcomes == code
+    bins = np.array_split(np.argsort(forecast, kind="stable"), min(_RELIABILITY_BINS, len(lines)))
+    members = np.array([np.isin(np.arange(len(lines)), rows) for rows in bins])
+    [observed] = estimates(lines.customers, [means(actual, members)], confidence, TO_LOOK_AT)
     return [
-        ReliabilityBin(int(rows.sum()), float(forecast[rows].mean()), estimate)
-        for rows, estimate in zip(members.T, observed, strict=True)
+        ReliabilityBin(len(rows), float(forecast[rows].mean()), estimate)
+        for rows, estimate in zip(bins, observed, strict=True)
     ]
 
 
 @dataclass(frozen=True)
 class CoveragePoint:
-    """At one confidence threshold: what share is answered, and how often the answer is the size that was kept."""
+    """At one confidence threshold: the share of lines that is answered, and how good these answers are.
+
+    `precision` is the share kept of the purchases of the very size that is named, as in `abstention`; `right` how often
+    the size that was kept is the one that is named.
+    """
 
     threshold: float
     coverage: float
     precision: Estimate
+    right: Estimate
 
 
-def precision_coverage(answers: Answers, resampling: Resampling) -> list[CoveragePoint]:
+def precision_coverage(answers: Answers, confidence: float) -> list[CoveragePoint]:
     """From answering few, the surest, to answering all."""
     shares = np.linspace(1 / _COVERAGE_POINTS, 1, _COVERAGE_POINTS)
-    thresholds = np.quantile(answers.confidence, 1 - shares)
-    return [
-        CoveragePoint(float(one), float(np.mean(answers.confidence >= one)), precision)
-        for one, precision in zip(thresholds, _precision(answers, thresholds, resampling), strict=True)
-    ]
+    return coverage_points(answers, np.quantile(answers.confidence, 1 - shares), confidence)
 
 
-def operating_point(answers: Answers, threshold: float, resampling: Resampling) -> CoveragePoint:
-    """The point at which the market answers."""
-    [precision] = _precision(answers, np.array([threshold]), resampling)
-    return CoveragePoint(threshold, float(np.mean(answers.confidence >= threshold)), precision)
-
-
-def _precision(answers: Answers, thresholds: Floats, resampling: Resampling) -> list[Estimate]:
-    judged = (answers.confidence[:, None] >= thresholds) & answers.kept[:, None]
-    return resampling.estimates(ratio(judged & answers.hit[:, None], judged))
+def coverage_points(answers: Answers, thresholds: Floats, confidence: float) -> list[CoveragePoint]:
+    """The points at these thresholds, (v,)."""
+    lines = answers.lines
+    answered = answers.confidence >= thresholds[:, None]
+    asked = [means(lines.kept, answered, lines.hit), means(lines.hit, answered, lines.kept)]
+    precision, right = estimates(lines.customers, asked, confidence, TO_LOOK_AT)
+    shares = answered.mean(axis=1)
+    return [CoveragePoint(*point) for point in zip(thresholds.tolist(), shares.tolist(), precision, right, strict=True)]
 
 
 def confusion(answers: Answers) -> Counts:
     """Outcomes (rows) against the most likely outcome of the size that was bought (columns), (3, 3)."""
-    return _cross(answers.outcomes, answers.bought.argmax(axis=1))
+    return _cross(answers.lines.outcomes, answers.lines.predicted.argmax(axis=1))
 
 
 def advice(answers: Answers) -> Counts:
     """Outcomes (rows) against the size the model names: smaller, the same, or larger than bought (columns), (3, 3)."""
-    return _cross(answers.outcomes, np.sign(answers.steps) + 1)
+    return _cross(answers.lines.outcomes, np.sign(answers.steps) + 1)
 
 
 def _cross(rows: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]) -> Counts:

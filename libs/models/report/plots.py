@@ -1,14 +1,16 @@
 """The report's plots, each as an inline SVG."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from libs.models.report.answers import Floats, Mask
-from libs.models.report.curves import CoveragePoint, ReliabilityBin, Roc
+from libs.models.bootstrap import Floats
+from libs.models.report.curves import ReliabilityBin, Roc
 from libs.models.report.drawing import PLACEHOLDER, SOFT, svg
+from libs.models.report.estimates import Estimate
 from libs.models.report.importance import Importance
+from libs.models.weighted import Mask
 
 _CHAMPION, _ACCENT, _PAPER, _UNKNOWN = (PLACEHOLDER[name] for name in ("champion", "accent", "paper", "unknown"))
 _VALUE_SHADES = [PLACEHOLDER[name] for name in ("low", "low-mid", "mid", "high-mid", "high")]
@@ -70,35 +72,36 @@ def reliability_plot(
 
 
 def coverage_plot(
-    points: Sequence[CoveragePoint], champion: Sequence[CoveragePoint] | None, here: CoveragePoint, chance: float
+    name: str,
+    label: str,
+    points: Sequence[tuple[float, Estimate]],
+    champion: Sequence[tuple[float, Estimate]],
+    here: tuple[float, Estimate],
+    marks: Mapping[str, float],
 ) -> str:
-    """How often the named size is the kept one, as more is answered."""
+    """How good answers are as more lines are answered; `champion` may be empty, `marks` are levels to compare with."""
 
     def draw(axes: Axes) -> None:
-        covered = [one.coverage for one in points]
-        low = [one.precision.low if one.precision.low is not None else np.nan for one in points]
-        high = [one.precision.high if one.precision.high is not None else np.nan for one in points]
-        axes.axhline(chance, color=SOFT, linewidth=1, linestyle=":", label="a size at random")
+        covered = [share for share, _ in points]
+        low = [np.nan if one.low is None else one.low for _, one in points]
+        high = [np.nan if one.high is None else one.high for _, one in points]
+        for style, (meaning, level) in zip((":", "-."), marks.items(), strict=False):
+            axes.axhline(level, color=SOFT, linewidth=1, linestyle=style, label=meaning)
         axes.fill_between(covered, low, high, color=_ACCENT, alpha=0.2, linewidth=0)
-        if champion is not None:
-            axes.plot(
-                [one.coverage for one in champion],
-                [_value(one) for one in champion],
-                color=_CHAMPION,
-                linestyle="--",
-                label="champion",
-            )
-        axes.plot(covered, [_value(one) for one in points], color=_ACCENT, label="this version")
+        if champion:
+            shares = [share for share, _ in champion]
+            axes.plot(shares, _values(champion), color=_CHAMPION, linestyle="--", label="champion")
+        axes.plot(covered, _values(points), color=_ACCENT, label="this version")
         axes.plot(
-            [here.coverage], [_value(here)], "o", color=_PAPER, markeredgecolor=_ACCENT, markeredgewidth=2, markersize=9
+            [here[0]], _values([here]), "o", color=_PAPER, markeredgecolor=_ACCENT, markeredgewidth=2, markersize=9
         )
-        axes.set(xlim=(0, 1.02), ylim=(0, 1))
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
         axes.set_xlabel("lines answered, the surest first (%)")
-        axes.set_ylabel("of kept lines, size named first (%)")
+        axes.set_ylabel(label)
         _percent(axes)
-        axes.legend(loc="lower left")
+        axes.legend(loc="best")
 
-    return svg("precision-coverage", draw, (6.4, 4.0))
+    return svg(name, draw, (5.4, 3.8))
 
 
 def importance_plot(found: Importance) -> str:
@@ -169,8 +172,8 @@ def _points(bins: Sequence[ReliabilityBin]) -> tuple[list[float], list[float]]:
     return [one.forecast for one in bins], [one.observed.value or 0.0 for one in bins]
 
 
-def _value(point: CoveragePoint) -> float:
-    return np.nan if point.precision.value is None else point.precision.value
+def _values(points: Sequence[tuple[float, Estimate]]) -> list[float]:
+    return [np.nan if one.value is None else one.value for _, one in points]
 
 
 def _percent(axes: Axes) -> None:

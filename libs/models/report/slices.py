@@ -1,22 +1,37 @@
 """Parts of the holdout that may fare differently from the whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from libs.models.report.answers import Answers, Mask
-from libs.models.report.measures import AUC_MACRO, LOG_LOSS, TOP1, fit_gap
-from libs.models.report.resampling import Estimate, Resampling, Statistic, difference
+from libs.models import weighted
+from libs.models.bootstrap import MIN_CUSTOMERS, Floats
+from libs.models.evaluation import Lines
+from libs.models.explanation import ARTICLE_BASES, CUSTOMER_BASES
+from libs.models.ordinal import FIT
+from libs.models.report.beside import Beside
+from libs.models.report.estimates import TO_LOOK_AT, Estimate, estimates, means
+from libs.models.report.measures import AUC_MACRO
+from libs.models.weighted import Mask
 
 # Categories beyond the largest ones are one slice together: a table of a hundred rows is not read.
 _CATEGORIES = 12
-# Bounds of "how much is known": nothing, a first impression, some, plenty.
-_KEPT_BOUNDS, _ARTICLE_BOUNDS = (0, 1, 3, 10), (0, 1, 10, 100)
+# Bounds of "how much is known": a first impression, some, plenty.
+_KEPT_BOUNDS, _ARTICLE_BOUNDS = (1, 3, 10), (1, 10, 100)
+_DIVISION = "division_"
 _COLD = "nothing: cold"
-# As in `evaluation`: an account of several people shows in a wide spread of kept sizes.
-_SEVERAL_KEPT, _SEVERAL_SPREAD = 3, 2.0
+_CUSTOMER, _ARTICLE = "What is known of the customer", "What is known of the article"
+_LEVELS, _ACCOUNT = "Cold levels, by what an answer rests on", "Account"
+# The evidence of an answer in words, narrowest first as in `explanation`.
+_CUSTOMER_EVIDENCE = dict(
+    zip(CUSTOMER_BASES, ("kept before", "height and weight only", "unknown customer"), strict=True)
+)
+_ARTICLE_EVIDENCE = dict(
+    zip(ARTICLE_BASES, ("known article", "known brand", "known category", "unknown article"), strict=True)
+)
 
 
 @dataclass(frozen=True)
@@ -46,117 +61,104 @@ class SliceResult:
     standard: str = ""
 
 
-def slices(rows: pl.DataFrame) -> list[Slice]:
-    """Cut the holdout in every way the table's columns allow; empty slices are left out."""
-    found = []
-    for needs, cut in _CUTS:
-        if set(needs) <= set(rows.columns):
-            found += [one for one in cut(rows) if one.rows.any()]
-    return found
+def slices(rows: pl.DataFrame, named: Mapping[str, Mask]) -> list[Slice]:
+    """Cut the holdout, (n); empty slices are left out.
+
+    Args:
+        rows: the training table's columns.
+        named: the slices that the standards may name, (n,) each, of `evaluation.slice_masks`.
+    """
+    return [one for one in _cuts(rows, named) if one.rows.any()]
 
 
-def measure(one: Slice, answers: Answers, champion: Answers | None, resampling: Resampling) -> SliceResult:
-    """One slice, with intervals."""
-
-    def estimate(statistic: Callable[[Answers, Mask], Statistic]) -> Estimate:
-        return resampling.estimate(statistic(answers, one.rows), one.rows)
-
-    over = None
-    if champion is not None:
-        over = resampling.estimate(
-            difference(LOG_LOSS.of(answers, one.rows), LOG_LOSS.of(champion, one.rows)), one.rows
+def measure(parts: Sequence[Slice], lines: Lines, beside: Beside | None, confidence: float) -> list[SliceResult]:
+    """At least one slice of n lines, with intervals from the same replicates."""
+    groups = np.array([one.rows for one in parts])
+    compared, excess = _excess(len(lines), beside)
+    asked = [
+        means(lines.losses, groups),
+        means(lines.hit, groups, lines.kept),
+        means(lines.predicted[:, FIT] - lines.kept, groups),
+        means(excess, groups, compared),
+        *(weighted.on(one.rows, AUC_MACRO.of(lines.of(one.rows))) for one in parts),
+    ]
+    losses, hits, gaps, over, *areas = estimates(lines.customers, asked, confidence, TO_LOOK_AT)
+    return [
+        SliceResult(
+            group=one.group,
+            label=one.label,
+            lines=int(one.rows.sum()),
+            customers=(customers := _customers(lines, one.rows)),
+            kept=float(lines.kept[one.rows].mean()),
+            auc_macro=_sure(areas[index][0], customers),
+            log_loss=_sure(losses[index], customers),
+            top1_accuracy=_sure(hits[index], customers),
+            fit_gap=_sure(gaps[index], customers),
+            over_champion=_sure(over[index], _customers(lines, one.rows & compared)) if compared.any() else None,
+            standard=one.standard,
         )
-    return SliceResult(
-        group=one.group,
-        label=one.label,
-        lines=int(one.rows.sum()),
-        customers=resampling.customers(one.rows),
-        kept=float(answers.kept[one.rows].mean()),
-        auc_macro=estimate(AUC_MACRO.of),
-        log_loss=estimate(LOG_LOSS.of),
-        top1_accuracy=estimate(TOP1.of),
-        fit_gap=estimate(fit_gap),
-        over_champion=over,
-        standard=one.standard,
-    )
+        for index, one in enumerate(parts)
+    ]
 
 
-def _divisions(rows: pl.DataFrame) -> Iterator[Slice]:
-    for name in sorted(rows["division"].unique()):
-        yield Slice("Division", name, _mask(rows, pl.col("division") == name), f"division_{name}")
+def _excess(lines: int, beside: Beside | None) -> tuple[Mask, Floats]:
+    """Which of n lines neither model has seen, and their loss above the champion's, (n,) each."""
+    compared, excess = np.zeros(lines, dtype=np.bool_), np.zeros(lines)
+    if beside and beside.shared:
+        compared, excess[beside.unseen] = beside.unseen, beside.shared.excess
+    return compared, excess
 
 
-def _categories(rows: pl.DataFrame) -> Iterator[Slice]:
-    names = (
-        rows["category"].drop_nulls().value_counts().sort(["count", "category"], descending=[True, False])["category"]
-    )
+def _customers(lines: Lines, rows: Mask) -> int:
+    return len(np.unique(lines.customers[rows]))
+
+
+def _sure(found: Estimate, customers: int) -> Estimate:
+    """The estimate, with its interval only where there are customers enough for one."""
+    return found if customers >= MIN_CUSTOMERS else Estimate(found.value)
+
+
+def _cuts(rows: pl.DataFrame, named: Mapping[str, Mask]) -> Iterator[Slice]:
+    for name in named:
+        if name.startswith(_DIVISION):
+            yield Slice("Division", name.removeprefix(_DIVISION), named[name], name)
+    yield from _categories(rows["category"])
+    yield Slice(_CUSTOMER, _COLD, named["cold_customer"], "cold_customer")
+    yield from _known(_CUSTOMER, rows["kept_n"].to_numpy(), _KEPT_BOUNDS, "kept before")
+    yield Slice(_ARTICLE, _COLD, named["cold_article"], "cold_article")
+    yield from _known(_ARTICLE, rows["article_n"].to_numpy(), _ARTICLE_BOUNDS, "outcomes before")
+    for customer, of_customer in _CUSTOMER_EVIDENCE.items():
+        for article, of_article in _ARTICLE_EVIDENCE.items():
+            name = f"basis_{customer}_{article}"
+            yield Slice(_LEVELS, f"{of_customer}, {of_article}", named[name], name)
+    yield Slice(_LEVELS, "cold customer, cold article", named["cold_both"], "cold_both")
+    yield Slice(_ACCOUNT, "looks like several people", named["multi_person"], "multi_person")
+    yield Slice(_ACCOUNT, "all others", ~named["multi_person"])
+    yield from _sizes(rows["bought"].cast(pl.Int64).to_numpy(), rows["positions"].list.len().to_numpy())
+
+
+def _categories(category: pl.Series) -> Iterator[Slice]:
+    counts = category.drop_nulls().value_counts(name="lines").sort(["lines", category.name], descending=[True, False])
+    names = counts[category.name]
     for name in names[:_CATEGORIES]:
-        yield Slice("Category", name, _mask(rows, pl.col("category") == name))
-    rest = f"{len(names) - _CATEGORIES} smaller categories"
-    yield Slice("Category", rest, _mask(rows, pl.col("category").is_in(names[_CATEGORIES:].implode())))
+        yield Slice("Category", name, _mask(category == name))
+    smaller = names[_CATEGORIES:]
+    yield Slice("Category", f"{len(smaller)} smaller categories", _mask(category.is_in(smaller.implode())))
 
 
-def _customers(rows: pl.DataFrame) -> Iterator[Slice]:
-    for label, condition in _levels("kept_n", _KEPT_BOUNDS, "kept before"):
-        standard = "cold_customer" if label == _COLD else ""
-        yield Slice("What is known of the customer", label, _mask(rows, condition), standard)
+def _known(group: str, count: Floats, bounds: tuple[int, ...], what: str) -> Iterator[Slice]:
+    for low, high in pairwise(bounds):
+        yield Slice(group, f"{low} to {high - 1} {what}", (count >= low) & (count < high))
+    yield Slice(group, f"{bounds[-1]} or more {what}", count >= bounds[-1])
 
 
-def _articles(rows: pl.DataFrame) -> Iterator[Slice]:
-    for label, condition in _levels("article_n", _ARTICLE_BOUNDS, "outcomes before"):
-        standard = "cold_article" if label == _COLD else ""
-        yield Slice("What is known of the article", label, _mask(rows, condition), standard)
+def _sizes(bought: Floats, sizes: Floats) -> Iterator[Slice]:
+    group, choice = "Size bought, of the article's sizes", sizes > 1
+    yield Slice(group, "its smallest", choice & (bought == 0))
+    yield Slice(group, "in between", (bought > 0) & (bought < sizes - 1))
+    yield Slice(group, "its largest", choice & (bought == sizes - 1))
+    yield Slice(group, "the only one", ~choice)
 
 
-def _levels(column: str, bounds: tuple[int, ...], what: str) -> Iterator[tuple[str, pl.Expr]]:
-    for low, high in zip(bounds, (*bounds[1:], None), strict=True):
-        label = _COLD if low == 0 else f"{low} or more {what}"
-        if low > 0 and high is not None:
-            label = f"{low} to {high - 1} {what}"
-        yield label, (pl.col(column) >= low) & (pl.lit(True) if high is None else pl.col(column) < high)
-
-
-def _cold(rows: pl.DataFrame) -> Iterator[Slice]:
-    known_customer, known_article = pl.col("kept_n") > 0, pl.col("article_n") > 0
-    for label, condition in (
-        ("known customer, known article", known_customer & known_article),
-        ("cold customer, known article", ~known_customer & known_article),
-        ("known customer, cold article", known_customer & ~known_article),
-        ("both cold", ~known_customer & ~known_article),
-    ):
-        yield Slice("Cold levels", label, _mask(rows, condition))
-
-
-def _accounts(rows: pl.DataFrame) -> Iterator[Slice]:
-    mean = pl.col("kept_sum") / pl.col("kept_n")
-    variance = pl.col("kept_sum_of_squares") / pl.col("kept_n") - mean**2
-    several = (pl.col("kept_n") >= _SEVERAL_KEPT) & (variance > _SEVERAL_SPREAD**2)
-    yield Slice("Account", "looks like several people", _mask(rows, several), "multi_person")
-    yield Slice("Account", "looks like one person", _mask(rows, (pl.col("kept_n") >= _SEVERAL_KEPT) & ~several))
-
-
-def _sizes(rows: pl.DataFrame) -> Iterator[Slice]:
-    last = pl.col("positions").list.len().cast(pl.Int64) - 1
-    bought = pl.col("bought").cast(pl.Int64)
-    for label, condition in (
-        ("its smallest", (bought == 0) & (last > 0)),
-        ("in between", (bought > 0) & (bought < last)),
-        ("its largest", (bought == last) & (last > 0)),
-        ("the only one", last == 0),
-    ):
-        yield Slice("Size bought, of the article's sizes", label, _mask(rows, condition))
-
-
-def _mask(rows: pl.DataFrame, condition: pl.Expr) -> Mask:
-    return np.asarray(rows.select(condition.fill_null(False).alias("one"))["one"].to_numpy(), dtype=np.bool_)
-
-
-_CUTS: tuple[tuple[tuple[str, ...], Callable[[pl.DataFrame], Iterator[Slice]]], ...] = (
-    (("division",), _divisions),
-    (("category",), _categories),
-    (("kept_n", "article_n"), _cold),
-    (("kept_n",), _customers),
-    (("article_n",), _articles),
-    (("kept_n", "kept_sum", "kept_sum_of_squares"), _accounts),
-    (("bought", "positions"), _sizes),
-)
+def _mask(rows: pl.Series) -> Mask:
+    return np.asarray(rows.fill_null(False).to_numpy(), dtype=np.bool_)

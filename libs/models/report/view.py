@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from libs.features.outcomes import OUTCOMES
+from libs.features.rules import FunnelStep
+from libs.models.report.beside import Beside
 from libs.models.report.curves import Roc
+from libs.models.report.estimates import Estimate
 from libs.models.report.findings import Findings, Measured
 from libs.models.report.material import ReportMaterial
-from libs.models.report.measures import KEY_MEASURES
-from libs.models.report.resampling import Estimate
+from libs.models.report.measures import KEY_MEASURES, LOG_LOSS
 from libs.models.report.slices import SliceResult
-from libs.models.report.wording import against, comparison, interval, notes, number, short
+from libs.models.report.wording import against, common_lines, comparison, interval, notes, number, short, threshold
 from libs.models.standards import Check
 
 _SECTIONS = {
@@ -23,7 +25,7 @@ _SECTIONS = {
     "reliability": "Reliability",
     "roc": "ROC",
     "confusion": "Confusion",
-    "coverage": "Precision and coverage",
+    "coverage": "When it answers",
     "slices": "Slices",
     "importance": "Importance",
     "funnel": "Funnel",
@@ -39,7 +41,9 @@ _ROOM = 0.08
 
 def view(material: ReportMaterial, found: Findings) -> dict[str, Any]:
     """Every name that the template uses, but for `found`, `champion` and `plots`."""
-    champion, judgement = material.champion, material.judgement
+    champion, judgement, beside = material.champion, material.judgement, found.beside
+    shared = beside.shared if beside else None
+    confidence = material.market.standards.confidence
     by = {one.measure.name: one for one in found.measured}
     checks = [_standard(check, found) for check in judgement.checks]
     missed = [one for one in checks if one["check"].required and not one["check"].passed]
@@ -48,18 +52,23 @@ def view(material: ReportMaterial, found: Findings) -> dict[str, Any]:
         "judgement": judgement,
         "verdict": "Accepted" if judgement.passed else "Rejected",
         "required": sum(check.required for check in judgement.checks),
-        "comparison": comparison(by["log_loss"], champion.version if champion else ""),
+        "level": f"{100 * confidence:g} %",
+        "by_chance": round((1 - confidence) * len(found.slices)),
+        "comparison": comparison(beside, champion.version if champion else ""),
+        "common_lines": common_lines(beside) if beside else "",
+        "shared": shared,
         "span": _span(material),
         "sections": [(name, title) for name, title in _SECTIONS.items() if champion or name != "champion"],
         "notes": notes(material, found),
         "by": by,
-        "key": [_key(by[one.name], judgement.checks) for one in KEY_MEASURES],
+        "key": [_key(by[one.name], judgement.checks, beside) for one in KEY_MEASURES],
         "checks": checks,
         "missed": [f"{one['label']} is {one['value']}, the standard is {one['bound']}{one['note']}" for one in missed],
         "outcomes": OUTCOMES,
         "alarms": _FALSE_ALARMS,
         "confusion": found.confusion.tolist(),
         "advice": found.advice.tolist(),
+        "threshold": threshold(material.package.card.abstention),
         "coverage": list(zip(found.coverage, found.champion_coverage or found.coverage, strict=True))[4::5],
         "slices": _slices(found),
         **_scales(found),
@@ -75,15 +84,18 @@ def _span(material: ReportMaterial) -> str:
     return f"Holdout of {str(ordered.min())[:10]} to {str(ordered.max())[:10]}"
 
 
-def _key(one: Measured, checks: Iterable[Check]) -> dict[str, Any]:
+def _key(one: Measured, checks: Iterable[Check], beside: Beside | None) -> dict[str, Any]:
     check = next((check for check in checks if check.name == one.measure.name), None)
     bound = check.bound if check else None
-    low, high = _frame([one.value, one.champion or one.value, Estimate(bound)])
+    compared = beside.shared.compared if beside and beside.shared and beside.whole else []
+    old = next((other.champion for other in compared if other.measure == one.measure), None)
+    low, high = _frame([one.value, Estimate(old), Estimate(bound)])
     room = _ROOM * (high - low)
     return {
         "measured": one,
         "check": check,
         "bound": bound,
+        "old": old,
         "sign": _sign(check) if check else "",
         "low": low - room,
         "high": high + room,
@@ -96,7 +108,7 @@ def _sign(check: Check) -> str:
 
 def _standard(check: Check, found: Findings) -> dict[str, Any]:
     """A check in words, with the interval of what it measured."""
-    label, share = _COUNTS.get(check.name, check.name), False
+    label, share = _COUNTS.get(check.name, check.name.replace("_", " ")), False
     for one in found.measured:
         if one.measure.name == check.name:
             label, share = one.measure.label, one.measure.share
@@ -108,14 +120,18 @@ def _standard(check: Check, found: Findings) -> dict[str, Any]:
         if part.standard and check.name == f"{part.standard} auc_macro":
             label = f"Macro AUC, {part.group}: {short(part.label)}"
 
+    signed = check.name.endswith(" champion")
+
     def show(value: float | None) -> str:
-        return f"{value:,.0f}" if check.name in _COUNTS and value is not None else number(value, share)
+        return f"{value:,.0f}" if check.name in _COUNTS and value is not None else number(value, share, signed)
 
     return {
         "check": check,
         "label": label,
         "value": show(check.value),
-        "interval": "" if check.name in _COUNTS else interval(Estimate(check.value, check.low, check.high), share),
+        "interval": ""
+        if check.name in _COUNTS
+        else interval(Estimate(check.value, check.low, check.high), share, signed),
         "bound": f"{_sign(check)} {show(check.bound)}",
         "note": f", {check.note}" if check.note else "",
     }
@@ -123,18 +139,19 @@ def _standard(check: Check, found: Findings) -> dict[str, Any]:
 
 def _slices(found: Findings) -> list[tuple[str, list[SliceResult]]]:
     """The slices under their groups, all lines first."""
-    whole = {one.measure.name: one for one in found.measured}
+    whole = {one.measure.name: one.value for one in found.measured}
+    compared = found.beside.shared.compared if found.beside and found.beside.shared else []
     everything = SliceResult(
         group="Together",
         label="all lines",
         lines=found.lines,
         customers=found.customers,
         kept=found.outcome_shares["fit"],
-        auc_macro=whole["auc_macro"].value,
-        log_loss=whole["log_loss"].value,
-        top1_accuracy=whole["top1_accuracy"].value,
+        auc_macro=whole["auc_macro"],
+        log_loss=whole["log_loss"],
+        top1_accuracy=whole["top1_accuracy"],
         fit_gap=found.fit_gap,
-        over_champion=whole["log_loss"].difference,
+        over_champion=next((one.difference for one in compared if one.measure == LOG_LOSS), None),
     )
     return [(group, list(one)) for group, one in groupby((everything, *found.slices), lambda one: one.group)]
 
@@ -172,7 +189,12 @@ def _features(found: Findings) -> list[dict[str, Any]]:
 
 
 def _funnel(material: ReportMaterial) -> list[dict[str, Any]]:
-    first = max(material.funnel[0].rows_in, 1) if material.funnel else 1
+    if not material.funnel:
+        return []
+    steps, first = list(material.funnel), max(material.funnel[0].rows_in, 1)
+    if windows := material.package.card.training.get("windows"):
+        rule = f"{material.market.label_maturity_days} days old, and kept or returned for its fit"
+        steps.append(FunnelStep(rule, steps[-1].rows_out, sum(span["lines"] for span in windows.values())))
     return [
         {
             "name": step.rule,
@@ -181,7 +203,7 @@ def _funnel(material: ReportMaterial) -> list[dict[str, Any]]:
             "dropped": (step.rows_in - step.rows_out) / max(step.rows_in, 1),
             "left": step.rows_out / first,
         }
-        for step in material.funnel
+        for step in steps
     ]
 
 
@@ -204,7 +226,7 @@ def _card(material: ReportMaterial) -> list[tuple[str, str]]:
         *((f"recommendation.{name}", str(value)) for name, value in card.recommendation.model_dump().items()),
         ("calibration slope", f"{card.calibration.slope:.3f}"),
         ("calibration intercepts", ", ".join(f"{one:.3f}" for one in card.calibration.intercepts)),
-        ("trees", str(material.package.booster.num_boosted_rounds())),
+        ("boosting rounds", str(material.package.booster.num_boosted_rounds())),
         ("features", ", ".join(card.features)),
     ]
 

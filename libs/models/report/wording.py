@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from libs.models.report.findings import Findings, Measured
+from libs.models.abstention import Abstention
+from libs.models.report.beside import Beside
+from libs.models.report.estimates import Estimate
+from libs.models.report.findings import Findings
 from libs.models.report.material import ReportMaterial
-from libs.models.report.resampling import Estimate
+from libs.models.report.measures import LOG_LOSS
 from libs.models.report.slices import SliceResult
 
 # What is said of a slice must not be said of a handful of lines.
@@ -13,6 +16,7 @@ _SLICE_LINES = 100
 _ONE_FEATURE = 0.5
 # A longer name pushes the numbers off the page.
 _LONGEST_NAME = 60
+_AGAINST = {"better": "Better than", "worse": "Worse than", "alike": "No clear difference from"}
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -20,13 +24,16 @@ def number(value: float | None, share: bool = False, signed: bool = False) -> st
     """A value with three digits that matter: a share in per cent, anything else plain."""
     if value is None:
         return "not measurable"
-    text = f"{abs(100 * value):.1f}" if share else f"{abs(value):.4f}" if abs(value) < 0.1 else f"{abs(value):.3f}"
+    digits = 2 if signed and abs(value) < 0.001 else 1
+    text = (
+        f"{abs(100 * value):.{digits}f}" if share else f"{abs(value):.4f}" if abs(value) < 0.1 else f"{abs(value):.3f}"
+    )
     sign = _MINUS if value < 0 and text.strip("0.") else "+" if signed and text.strip("0.") else ""
     return f"{sign}{text}{' %' if share and not signed else ' pts' if share else ''}"
 
 
 def interval(estimate: Estimate, share: bool = False, signed: bool = False) -> str:
-    """The 95 % interval, or that there is none."""
+    """The interval, or that there is none."""
     if estimate.low is None or estimate.high is None:
         return "no interval"
     unit = " pts" if share and signed else " %" if share else ""
@@ -47,18 +54,44 @@ def short(name: str) -> str:
     return plain if len(plain) <= _LONGEST_NAME else f"{plain[: _LONGEST_NAME - 1]}…"
 
 
-def comparison(measured: Measured | None, version: str) -> str:
+def comparison(beside: Beside | None, version: str) -> str:
     """The comparison with the champion in one sentence."""
-    if measured is None or measured.difference is None:
-        return "There is no champion yet to compare with."
-    found, gap = against(measured.difference, measured.measure.higher), measured.difference
-    size = f"log loss {number(gap.value, signed=True)} ({interval(gap, signed=True)})"
-    match found:
-        case "better":
-            return f"Better than the champion, version {version}, on the same lines: {size}."
-        case "worse":
-            return f"Worse than the champion, version {version}, on the same lines: {size}."
-    return f"No clear difference from the champion, version {version}, on the same lines: {size}."
+    if beside is None:
+        return "There is no champion to compare with."
+    if beside.shared is None:
+        return f"It cannot be compared with the champion, version {version}: no line of the holdout is new to both."
+    gap = next(one.difference for one in beside.shared.compared if one.measure == LOG_LOSS)
+    found = _AGAINST[against(gap, higher=False)]
+    return (
+        f"{found} the champion, version {version}, on the {beside.lines:,} lines that are new to both: "
+        f"log loss {number(gap.value, signed=True)} ({interval(gap, signed=True)})."
+    )
+
+
+def common_lines(beside: Beside) -> str:
+    """Which lines the two models are compared on, and why these."""
+    learnt = f"The champion has learnt from orders until {beside.knows_until:%Y-%m-%d %H:%M}"
+    if beside.shared is None:
+        return (
+            f"{learnt}, and no line of this holdout is later. There is no line that is new to both, so the two are not "
+            "compared: a model looks better than it is on what it has learnt from."
+        )
+    if beside.whole:
+        return f"{learnt}, so all {beside.lines:,} lines of the holdout are new to both, and both answer all of them."
+    return (
+        f"{learnt}, so only {beside.lines:,} of the {len(beside.unseen):,} lines of the holdout are new to both, and "
+        "these are compared. The drawings, which are of the whole holdout, leave the champion out."
+    )
+
+
+def threshold(chosen: Abstention) -> str:
+    """Where the threshold comes from."""
+    if chosen.wanted_precision is None:
+        return "This is the market's floor; it asks for no precision beyond."
+    wanted = number(chosen.wanted_precision, share=True)
+    if not chosen.reached:
+        return f"No threshold reached the wanted precision of {wanted} on the calibration window, so the floor stands."
+    return f"It is the lowest that surely has the wanted precision of {wanted} on the calibration window."
 
 
 def notes(material: ReportMaterial, findings: Findings) -> list[str]:

@@ -1,6 +1,7 @@
 """The week's table: a measure stands with its interval, and what is worth a look is said."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +18,11 @@ METRICS = Metrics(2_000, 0.71, 0.7, 0.72, 0.66, 0.75, 0.6, 0.02, 0.9, 0.4)
 def printed(outcome: str, *checks: Check) -> str:
     judgement = Judgement(list(checks))
     trained = Trained("de", Path("de"), METRICS, {}, None, None, judgement)
-    week = MarketWeek("de", outcome, "judge", judgement.reason, trained=trained)
-    console = Console(file=io.StringIO(), width=200)
+    return told(MarketWeek("de", outcome, "judge", judgement.reason, trained=trained))
+
+
+def told(week: MarketWeek, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
     print_weeks(console, [week])
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
@@ -40,3 +44,17 @@ def test_a_rejection_says_how_narrow_it_was_and_a_doubt_is_worth_a_look() -> Non
     text = printed("rejected", narrow, doubt)
     assert "de rejected at judge: auc_macro is 0.594 (0.58 to 0.61), the standard is 0.6, narrowly" in text
     assert "de worth a look: log_loss is 0.99 (0.97 to 1.01), the standard is 1, not beyond doubt" in text
+
+
+def test_a_finished_week_says_where_its_model_report_is() -> None:
+    # In a narrow window too, and with what the console would take for its own markup.
+    path = "mlruns/12/[red]/" + "deep/" * 30 + "report.html"
+    text = told(MarketWeek("de", "champion", report_path=path), width=60)
+    assert f"de model report: {path}\n" in text
+
+
+def test_a_week_without_a_model_report_says_why() -> None:
+    trained = Trained("de", Path("de"), METRICS, {}, None, None, Judgement([]))
+    lost = replace(trained, report_fault="ValueError: no [ink]")
+    assert "de has no model report: ValueError: no [ink]" in told(MarketWeek("de", "champion", trained=lost))
+    assert "model report" not in told(MarketWeek("de", "champion", trained=trained))

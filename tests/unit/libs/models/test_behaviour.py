@@ -49,12 +49,11 @@ def article(rng: np.random.Generator) -> dict[str, Any]:
     positions = np.sort(rng.choice(np.arange(32, 58), rng.integers(1, 9), replace=False)).astype(float)
     count = len(positions)
     small, fit, large = (rng.integers(0, 20, count) * (rng.random() < 0.7) for _ in range(3))
-    from_here, up_to_here = (lambda a: a[::-1].cumsum()[::-1]), np.cumsum
     statistics = {
-        "small_at_or_above": from_here(small),
-        "not_small_at_or_below": up_to_here(fit + large),
-        "large_at_or_below": up_to_here(large),
-        "not_large_at_or_above": from_here(fit + small),
+        "small_at_or_above": small[::-1].cumsum()[::-1],
+        "not_small_at_or_below": (fit + large).cumsum(),
+        "large_at_or_below": large.cumsum(),
+        "not_large_at_or_above": (fit + small)[::-1].cumsum()[::-1],
         "small_at": small,
         "large_at": large,
         "lines_at": small + fit + large,

@@ -14,6 +14,7 @@ from libs.models.rival import evaluate_champion
 from libs.models.standards import judge
 from libs.models.training import Fitted, fit_market
 from tests.unit.libs.models.conftest import MARKET
+from tests.unit.libs.models.test_rival import middle, trained_until
 
 HOSTILE_CATEGORY = "<script>alert('category')</script> $x^{$ \N{SNOWMAN}\x1b"
 HOSTILE_RULE = '"><img src=x onerror=alert(1)> & more'
@@ -45,6 +46,18 @@ def material(fitted: Fitted, champion: Champion) -> ReportMaterial:
 @pytest.fixture(scope="session")
 def findings(material: ReportMaterial) -> Findings:
     return find(material)
+
+
+@pytest.fixture(scope="session")
+def partly(material: ReportMaterial, champion: Champion) -> ReportMaterial:
+    """The champion has learnt from orders until the middle of the holdout."""
+    late = Champion(champion.version, trained_until(champion.package, middle(material.holdout)))
+    return replace(material, champion=late)
+
+
+@pytest.fixture(scope="session")
+def findings_partly(partly: ReportMaterial) -> Findings:
+    return find(partly)
 
 
 @pytest.fixture(scope="session")

@@ -1,77 +1,68 @@
-"""Intervals come from customers, not from lines."""
+"""A value has an interval where there is enough to tell, and stays what it is."""
 
 import numpy as np
 import pytest
 
-from libs.models.report.measures import mean, ratio
-from libs.models.report.resampling import Estimate, Resampling, difference
+from libs.models import weighted
+from libs.models.bootstrap import Statistic, interval, replicates
+from libs.models.report.estimates import TO_LOOK_AT, Estimate, estimates, means
 
 RNG = np.random.default_rng(1)
-VALUES = RNG.normal(0.0, 1.0, 2_000)
-CUSTOMERS = [f"c{index}" for index in range(2_000)]
+VALUES = RNG.normal(0.0, 1.0, 400)
+CUSTOMERS = np.arange(400)
 
 
-def width(estimate: Estimate) -> float:
-    assert estimate.low is not None and estimate.high is not None
-    return estimate.high - estimate.low
+def one(statistic: Statistic, customers: np.ndarray = CUSTOMERS) -> Estimate:
+    [[found]] = estimates(customers, [statistic], 0.95)
+    return found
 
 
-def test_the_interval_of_a_mean_of_independent_customers_is_the_textbook_one() -> None:
-    found = Resampling(CUSTOMERS).estimate(mean(VALUES))
-    assert found.value == pytest.approx(VALUES.mean())
-    assert width(found) == pytest.approx(2 * 1.96 / np.sqrt(2_000), rel=0.15)
+def test_a_number_has_the_interval_that_the_standards_judge_it_by() -> None:
+    statistic = weighted.mean(VALUES)
+    judged = interval(float(VALUES.mean()), replicates(CUSTOMERS, {"": statistic})[""], 0.95)
+    found = one(statistic)
+    assert judged is not None
+    assert (found.low, found.high) == pytest.approx((judged.low, judged.high), abs=1e-6)
 
 
-def test_ten_equal_lines_of_a_customer_tell_no_more_than_one() -> None:
-    once = Resampling(CUSTOMERS).estimate(mean(VALUES))
-    tenfold = Resampling(np.repeat(CUSTOMERS, 10)).estimate(mean(np.repeat(VALUES, 10)))
-    assert width(tenfold) == pytest.approx(width(once))
+def test_groups_measured_together_are_as_each_measured_alone() -> None:
+    over, groups = RNG.random(400) < 0.5, RNG.random((3, 400)) < 0.4
+    [together] = estimates(CUSTOMERS, [means(VALUES, groups, over)], 0.95)
+    for found, rows in zip(together, groups, strict=True):
+        alone = one(weighted.mean(VALUES, rows & over))
+        assert (found.value, found.low, found.high) == pytest.approx((alone.value, alone.low, alone.high), abs=1e-5)
 
 
-def test_customers_beyond_the_number_of_groups_still_narrow_the_interval() -> None:
-    values = RNG.normal(0.0, 1.0, 20_000)
-    found = Resampling([f"c{index}" for index in range(20_000)]).estimate(mean(values))
-    assert width(found) == pytest.approx(2 * 1.96 / np.sqrt(20_000), rel=0.15)
-
-
-def test_a_difference_is_paired_so_what_both_share_drops_out() -> None:
-    gap = Resampling(CUSTOMERS).estimate(difference(mean(VALUES + 0.1), mean(VALUES)))
-    assert gap.value == pytest.approx(0.1)
-    assert width(gap) == pytest.approx(0.0, abs=1e-6)
-    assert gap.excludes_zero
-
-
-def test_an_interval_that_reaches_across_zero_does_not_exclude_it() -> None:
-    noise = RNG.normal(0.0, 1.0, 2_000)
-    assert not Resampling(CUSTOMERS).estimate(mean(noise - noise.mean())).excludes_zero
+def test_an_interval_excludes_zero_only_where_it_does_not_reach_it() -> None:
+    centred = VALUES - VALUES.mean()
+    assert not one(weighted.mean(centred)).excludes_zero
+    assert one(weighted.mean(centred + 0.5)).excludes_zero
+    assert one(weighted.mean(centred - 0.5)).excludes_zero
+    assert not Estimate(0.5).excludes_zero
 
 
 def test_a_handful_of_customers_has_a_value_and_no_interval() -> None:
-    found = Resampling(["a", "b"] * 500).estimate(mean(VALUES[:1_000]))
-    assert found.value == pytest.approx(VALUES[:1_000].mean())
+    found = one(weighted.mean(VALUES), np.arange(400) % 2)
+    assert found.value == pytest.approx(VALUES.mean(), abs=1e-6)
     assert (found.low, found.high) == (None, None)
 
 
-def test_a_part_is_measured_with_the_customers_it_has() -> None:
-    rows = np.arange(2_000) < 500
-    resampling = Resampling(CUSTOMERS)
-    assert resampling.customers(rows) == 500
-    part = resampling.estimate(mean(VALUES[rows]), rows)
-    assert part.value == pytest.approx(VALUES[:500].mean())
-    assert width(part) == pytest.approx(2 * width(resampling.estimate(mean(VALUES))), rel=0.2)
-
-
-def test_the_interval_of_a_share_stays_a_share() -> None:
-    rare = np.zeros(2_000)
-    rare[:2] = 1.0
-    found = Resampling(CUSTOMERS).estimate(mean(rare))
-    assert found.low is not None and found.low >= 0.0
+def test_the_interval_of_a_share_stays_a_share_and_that_of_a_difference_may_be_below_zero() -> None:
+    rare = np.arange(400) < 2
+    few, nearly_all = one(weighted.mean(rare)), one(weighted.mean(~rare))
+    assert few.low is not None and few.low >= 0.0
+    assert nearly_all.high is not None and nearly_all.high <= 1.0
+    less = one(weighted.less(weighted.mean(VALUES - 3.0), weighted.mean(VALUES)))
+    assert (less.low, less.high) == pytest.approx((-3.0, -3.0), abs=1e-4)
 
 
 def test_what_is_measured_on_no_line_is_not_measurable() -> None:
-    nothing = np.zeros((2_000, 1))
-    assert Resampling(CUSTOMERS).estimate(ratio(nothing, nothing)) == Estimate(None)
+    assert one(means(VALUES, np.zeros((1, 400), dtype=np.bool_))) == Estimate(None)
 
 
-def test_the_same_lines_have_the_same_interval_each_time() -> None:
-    assert Resampling(CUSTOMERS).estimate(mean(VALUES)) == Resampling(CUSTOMERS).estimate(mean(VALUES))
+def test_what_is_only_looked_at_needs_fewer_replicates_and_ends_about_where_more_would() -> None:
+    statistic = weighted.mean(VALUES)
+    assert len(replicates(CUSTOMERS, {"": statistic}, TO_LOOK_AT)[""]) == TO_LOOK_AT
+    [[looked_at]] = estimates(CUSTOMERS, [statistic], 0.95, TO_LOOK_AT)
+    judged = one(statistic)
+    assert (looked_at.low, looked_at.high) == pytest.approx((judged.low, judged.high), abs=0.02)

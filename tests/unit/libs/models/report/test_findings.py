@@ -7,22 +7,7 @@ import polars as pl
 import pytest
 
 from libs.models.report.findings import Findings, find
-from libs.models.report.material import Champion, ReportMaterial
-
-
-def test_a_weaker_champion_is_clearly_worse_on_the_same_lines(findings: Findings) -> None:
-    log_loss = next(one for one in findings.measured if one.measure.name == "log_loss")
-    assert log_loss.champion is not None and log_loss.difference is not None
-    assert log_loss.value.value is not None and log_loss.champion.value is not None
-    assert log_loss.difference.value == pytest.approx(log_loss.value.value - log_loss.champion.value)
-    assert log_loss.difference.high is not None and log_loss.difference.high < 0
-
-
-def test_a_model_compared_with_itself_differs_in_nothing(material: ReportMaterial) -> None:
-    found = find(replace(material, champion=Champion("1", material.package)))
-    assert {one.difference.value for one in found.measured if one.difference} == {0.0}
-    assert found.disagreement is not None
-    assert found.disagreement.lines == 0
+from libs.models.report.material import ReportMaterial
 
 
 def test_there_is_something_to_be_better_than(findings: Findings) -> None:
@@ -37,9 +22,18 @@ def test_tables_count_every_line_once(findings: Findings) -> None:
     assert np.array_equal(findings.confusion.sum(axis=1), findings.advice.sum(axis=1))
 
 
+def test_the_champion_is_drawn_only_where_it_knows_no_line_of_the_holdout(
+    findings: Findings, findings_partly: Findings
+) -> None:
+    assert findings.champion_coverage is not None
+    assert all(one.champion_roc and one.champion_bins for one in findings.curves)
+    assert findings_partly.champion_coverage is None
+    assert not any(one.champion_roc or one.champion_bins for one in findings_partly.curves)
+    assert findings_partly.beside is not None and findings_partly.beside.shared is not None
+
+
 def test_a_first_version_has_nobody_to_be_compared_with(findings_alone: Findings) -> None:
-    assert findings_alone.disagreement is None
-    assert all(one.champion is None and one.difference is None for one in findings_alone.measured)
+    assert findings_alone.beside is None
     assert all(one.over_champion is None for one in findings_alone.slices)
 
 

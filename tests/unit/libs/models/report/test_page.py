@@ -2,10 +2,16 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from libs.models.report import page as report_page
+from libs.models.report import plots
+from libs.models.report.beside import Beside
 from libs.models.report.findings import Findings
 from libs.models.report.material import ReportMaterial
 from libs.models.report.page import render, write_report
@@ -46,10 +52,8 @@ class Reading(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(material: ReportMaterial, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(path, material)
-    return path.read_text(encoding="utf-8")
+def page(material: ReportMaterial, findings: Findings) -> str:
+    return render(material, findings)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def test_the_verdict_and_the_comparison_come_first(reading: Reading) -> None:
 
 def test_every_drawing_has_words_and_every_header_its_scope(reading: Reading) -> None:
     drawings = [attributes for attributes in reading.named("div") if attributes.get("role") == "img"]
-    assert len(drawings) == len(reading.named("svg")) == 10
+    assert len(drawings) == len(reading.named("svg")) == 11
     assert all(attributes.get("aria-label") for attributes in drawings)
     assert len(reading.named("figcaption")) == len(drawings)
     assert all(attributes.get("scope") for attributes in reading.named("th"))
@@ -100,6 +104,13 @@ def test_every_link_of_the_contents_leads_somewhere(reading: Reading) -> None:
     assert {(attributes["href"] or "")[1:] for attributes in reading.named("a")} == targets
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawings take most of a page's time, and there is a page with all of them already."""
+    monkeypatch.setattr(plots, "svg", lambda *_: "<svg></svg>")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_rejected_first_version_that_lacks_an_outcome_is_a_whole_page_too(
     rejected: ReportMaterial, findings_alone: Findings
 ) -> None:
@@ -107,7 +118,36 @@ def test_a_rejected_first_version_that_lacks_an_outcome_is_a_whole_page_too(
     reading = Reading(render(rejected, replace(findings_alone, curves=[replace(small, roc=None), *others])))
     assert reading.open == []
     assert "Rejected Macro AUC is 0." in reading.text
-    assert "Nothing changes for the market. There is no champion yet to compare with." in reading.text
+    assert "Nothing changes for the market. There is no champion to compare with." in reading.text
     assert "No line, or every line, turned out small: there is no curve." in reading.text
     assert "No funnel was recorded for this version." in reading.text
     assert "Against the champion" not in reading.text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_page_says_how_many_lines_are_new_to_both_models(partly: ReportMaterial, findings_partly: Findings) -> None:
+    text = Reading(render(partly, findings_partly)).text
+    assert findings_partly.beside is not None
+    lines = findings_partly.beside.lines
+    assert f"only {lines} of the {findings_partly.lines} lines of the holdout are new to both" in text
+    assert f"the champion, version 7, on the {lines} lines that are new to both: log loss" in text
+    assert "the diamond the champion" not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_page_says_plainly_that_no_line_is_new_to_both(material: ReportMaterial, findings_alone: Findings) -> None:
+    nothing = Beside(datetime(2026, 6, 30, tzinfo=UTC), np.zeros(findings_alone.lines, dtype=np.bool_), None)
+    reading = Reading(render(material, replace(findings_alone, beside=nothing)))
+    assert reading.open == []
+    assert "no line of the holdout is new to both" in reading.text
+    assert "orders until 2026-06-30 00:00, and no line of this holdout is later" in reading.text
+    assert "Over champion" not in reading.text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_report_is_one_file(
+    material: ReportMaterial, findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_page, "find", lambda _: findings)
+    write_report(tmp_path / "report.html", material)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(material, findings)

@@ -1,25 +1,43 @@
 """Who belongs to which slice."""
 
-import polars as pl
+from dataclasses import replace
 
+import numpy as np
+import polars as pl
+import pytest
+
+from libs.features.frames import requests_from_training
+from libs.models.evaluation import slice_masks
 from libs.models.report.answers import answers
-from libs.models.report.resampling import Resampling
-from libs.models.report.slices import measure, slices
+from libs.models.report.beside import beside
+from libs.models.report.estimates import Estimate
+from libs.models.report.findings import Findings
+from libs.models.report.material import ReportMaterial
+from libs.models.report.slices import Slice, measure, slices
 from libs.models.training import Fitted
 
 
+def cut(rows: pl.DataFrame) -> list[Slice]:
+    return slices(rows, slice_masks(rows, requests_from_training(rows)))
+
+
 def members(rows: pl.DataFrame, group: str) -> dict[str, list[int]]:
-    return {one.label: one.rows.nonzero()[0].tolist() for one in slices(rows) if one.group == group}
+    return {one.label: one.rows.nonzero()[0].tolist() for one in cut(rows) if one.group == group}
 
 
-def test_a_size_is_extreme_by_its_place_among_the_articles_own_sizes() -> None:
-    rows = pl.DataFrame({"bought": [0, 1, 2, 0], "positions": [[1.0, 2, 3], [1.0, 2, 3], [1.0, 2, 3], [5.0]]})
+@pytest.fixture
+def seven(fitted: Fitted) -> pl.DataFrame:
+    return fitted.holdout.head(7)
+
+
+def test_a_size_is_extreme_by_its_place_among_the_articles_own_sizes(seven: pl.DataFrame) -> None:
+    rows = seven.with_columns(bought=pl.Series([0, 1, 6, 0, 5, 6, 3], dtype=seven.schema["bought"]))
     found = members(rows, "Size bought, of the article's sizes")
-    assert found == {"its smallest": [0], "in between": [1], "its largest": [2], "the only one": [3]}
+    assert found == {"its smallest": [0, 3], "in between": [1, 4, 6], "its largest": [2, 5]}
 
 
-def test_how_much_is_known_goes_from_nothing_to_plenty() -> None:
-    rows = pl.DataFrame({"kept_n": [0.0, 1.0, 2.0, 3.0, 9.0, 10.0, 400.0]})
+def test_how_much_is_known_goes_from_nothing_to_plenty(seven: pl.DataFrame) -> None:
+    rows = seven.with_columns(kept_n=pl.Series([0.0, 1.0, 2.0, 3.0, 9.0, 10.0, 400.0]))
     assert members(rows, "What is known of the customer") == {
         "nothing: cold": [0],
         "1 to 2 kept before": [1, 2],
@@ -28,40 +46,50 @@ def test_how_much_is_known_goes_from_nothing_to_plenty() -> None:
     }
 
 
-def test_cold_levels_split_all_lines() -> None:
-    rows = pl.DataFrame({"kept_n": [0.0, 0.0, 1.0, 1.0], "article_n": [0.0, 5.0, 0.0, 5.0]})
-    assert members(rows, "Cold levels") == {
-        "both cold": [0],
-        "cold customer, known article": [1],
-        "known customer, cold article": [2],
-        "known customer, known article": [3],
-    }
+def test_cold_levels_split_all_lines_by_what_an_answer_rests_on(fitted: Fitted) -> None:
+    levels = [one for one in cut(fitted.holdout) if one.group == "Cold levels, by what an answer rests on"]
+    split = [one.rows for one in levels if one.standard != "cold_both"]
+    assert (np.sum(split, axis=0) == 1).all()
+    warm = fitted.holdout["kept_n"].to_numpy() > 0
+    assert all((warm[one.rows] == one.label.startswith("kept before")).all() for one in levels)
 
 
-def test_an_account_with_widely_spread_kept_sizes_looks_like_several_people() -> None:
-    # Kept 36, 36, 44 against kept 38, 38, 40.
-    rows = pl.DataFrame({"kept_n": [3.0, 3.0], "kept_sum": [116.0, 116.0], "kept_sum_of_squares": [4528.0, 4488.0]})
-    assert members(rows, "Account") == {"looks like several people": [0], "looks like one person": [1]}
+def test_every_slice_that_a_standard_may_name_is_shown_under_that_name(fitted: Fitted) -> None:
+    named = fitted.evaluation.members
+    shown = {one.standard: one.rows for one in cut(fitted.holdout) if one.standard}
+    assert set(shown) == set(named) - {"warm_customer"}  # which is split by how much is known
+    assert all(np.array_equal(rows, named[name]) for name, rows in shown.items())
 
 
-def test_the_largest_categories_are_slices_and_the_others_one_together() -> None:
+def test_the_largest_categories_are_slices_and_the_others_one_together(fitted: Fitted) -> None:
     names = [f"category{index:02d}" for index in range(14) for _ in range(20 - index)]
-    found = members(pl.DataFrame({"category": names}), "Category")
+    found = members(fitted.holdout.head(len(names)).with_columns(category=pl.Series(names)), "Category")
     assert len(found) == 13
     assert len(found["2 smaller categories"]) == 8 + 7
 
 
-def test_a_table_without_a_column_has_no_slices_of_it() -> None:
-    assert {one.group for one in slices(pl.DataFrame({"division": ["apparel"]}))} == {"Division"}
+def test_a_slice_is_measured_on_its_own_lines(material: ReportMaterial, findings: Findings) -> None:
+    found = answers(material.package, material.holdout).lines
+    for one, result in zip(cut(material.holdout), findings.slices, strict=True):
+        assert (result.label, result.lines) == (one.label, one.rows.sum())
+        assert result.customers == len(set(found.customers[one.rows]))
+        assert result.log_loss.value == pytest.approx(found.losses[one.rows].mean(), rel=1e-5)
+        assert (result.log_loss.low is None) == (result.customers < 20)
 
 
-def test_a_slice_is_measured_on_its_own_lines(fitted: Fitted) -> None:
-    found = answers(fitted.package, fitted.holdout)
-    resampling = Resampling(fitted.holdout["customer_id"].to_list())
-    for one in slices(fitted.holdout):
-        result = measure(one, found, found, resampling)
-        assert result.lines == one.rows.sum()
-        assert result.customers <= result.lines
-        assert result.log_loss.value is not None
-        assert abs(result.log_loss.value - found.losses[one.rows].mean()) < 1e-9
-        assert result.over_champion is not None and result.over_champion.value == 0.0
+def test_a_slice_is_compared_on_those_of_its_lines_that_are_new_to_both(material: ReportMaterial) -> None:
+    rows = material.holdout
+    assert material.champion is not None
+    mine = answers(material.package, rows).lines
+    other = beside(material.champion.package, rows, answers(material.package, rows), 0.95)
+    assert other.shared is not None
+    later = np.arange(len(rows)) >= 100
+    part = replace(other, unseen=later, shared=replace(other.shared, excess=other.shared.excess[later]))
+    first, both = np.arange(len(rows)) < 100, np.arange(len(rows)) < 300
+    seen, half = measure([Slice("", "", first), Slice("", "", both)], mine, part, 0.95)
+    assert seen.over_champion == Estimate(None)
+    assert half.over_champion is not None
+    assert half.over_champion.value == pytest.approx(other.shared.excess[100:300].mean(), abs=1e-6)
+    assert half.over_champion.low is not None
+    [alone] = measure([Slice("", "", both)], mine, None, 0.95)
+    assert alone.over_champion is None

@@ -34,9 +34,11 @@ def test_every_measured_standard_has_its_interval(material: ReportMaterial, find
 
 
 def test_the_funnel_says_what_was_dropped_and_what_is_left(material: ReportMaterial, findings: Findings) -> None:
-    first, second = view(material, findings)["funnel"]
+    first, second, labelled = view(material, findings)["funnel"]
     assert (first["dropped"], first["left"]) == (0.1, 0.9)
     assert (second["dropped"], second["left"]) == (0.1, 0.81)
+    assert labelled["name"] == "28 days old, and kept or returned for its fit"
+    assert labelled["rows_out"] == sum(window["lines"] for window in view(material, findings)["windows"])
 
 
 def test_slices_begin_with_all_lines(material: ReportMaterial, findings: Findings) -> None:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from libs.models.report.findings import Findings, Measured
+from libs.models.abstention import Abstention
+from libs.models.report.beside import Compared
+from libs.models.report.estimates import Estimate
+from libs.models.report.findings import Findings
 from libs.models.report.material import ReportMaterial
 from libs.models.report.measures import LOG_LOSS
-from libs.models.report.resampling import Estimate
-from libs.models.report.wording import against, comparison, interval, notes, number, short
+from libs.models.report.wording import against, common_lines, comparison, interval, notes, number, short, threshold
 from libs.models.standards import Check, Judgement
 
 BETTER, WORSE, ALIKE = Estimate(-0.01, -0.02, -0.005), Estimate(0.01, 0.005, 0.02), Estimate(0.001, -0.01, 0.01)
@@ -22,7 +24,8 @@ BETTER, WORSE, ALIKE = Estimate(-0.01, -0.02, -0.005), Estimate(0.01, 0.005, 0.0
         (number(0.5, share=True), "50.0 %"),
         (number(-0.0044, signed=True), "\N{MINUS SIGN}0.0044"),
         (number(0.002, share=True, signed=True), "+0.2 pts"),
-        (number(0.0, share=True, signed=True), "0.0 pts"),
+        (number(0.0004, share=True, signed=True), "+0.04 pts"),
+        (number(0.0, share=True, signed=True), "0.00 pts"),
         (number(None), "not measurable"),
         (interval(Estimate(0.5, 0.25, 0.75), share=True), "25.0 to 75.0 %"),
         (interval(WORSE, signed=True), "+0.0050 to +0.0200"),
@@ -43,15 +46,37 @@ def test_names_from_the_data_are_cut_and_lose_control_characters() -> None:
     assert short("x" * 500) == "x" * 59 + "…"
 
 
-def test_the_comparison_says_better_worse_or_neither_and_by_how_much() -> None:
-    said = {
-        gap: comparison(Measured(LOG_LOSS, Estimate(0.5), Estimate(0.5), gap), "7") for gap in (BETTER, WORSE, ALIKE)
-    }
-    assert said[BETTER].startswith("Better than the champion, version 7")
-    assert "\N{MINUS SIGN}0.0100 (\N{MINUS SIGN}0.0200 to \N{MINUS SIGN}0.0050)" in said[BETTER]
-    assert said[WORSE].startswith("Worse than the champion")
-    assert said[ALIKE].startswith("No clear difference")
-    assert comparison(None, "") == "There is no champion yet to compare with."
+def test_the_comparison_says_better_worse_or_neither_by_how_much_and_on_how_many_lines(findings: Findings) -> None:
+    other = findings.beside
+    assert other is not None and other.shared is not None
+
+    def said(gap: Estimate) -> str:
+        assert other is not None and other.shared is not None
+        compared = [Compared(LOG_LOSS, 0.5, 0.5, gap)]
+        return comparison(replace(other, shared=replace(other.shared, compared=compared)), "7")
+
+    assert said(BETTER).startswith(
+        f"Better than the champion, version 7, on the {other.lines} lines that are new to both"
+    )
+    assert "\N{MINUS SIGN}0.0100 (\N{MINUS SIGN}0.0200 to \N{MINUS SIGN}0.0050)" in said(BETTER)
+    assert said(WORSE).startswith("Worse than the champion")
+    assert said(ALIKE).startswith("No clear difference")
+    assert "no line of the holdout is new to both" in comparison(replace(other, shared=None), "7")
+    assert comparison(None, "") == "There is no champion to compare with."
+
+
+def test_it_is_said_which_lines_are_compared(findings: Findings, findings_partly: Findings) -> None:
+    whole, part = findings.beside, findings_partly.beside
+    assert whole is not None and part is not None
+    assert f"all {whole.lines} lines of the holdout are new to both" in common_lines(whole)
+    assert f"only {part.lines} of the {whole.lines} lines of the holdout are new to both" in common_lines(part)
+    assert "so the two are not compared" in common_lines(replace(part, shared=None))
+
+
+def test_a_threshold_says_whether_it_was_chosen_or_is_the_floor() -> None:
+    assert "market's floor" in threshold(Abstention(0.35, None, reached=True, curve=()))
+    assert "surely has the wanted precision of 80.0 %" in threshold(Abstention(0.6, 0.8, reached=True, curve=()))
+    assert "No threshold reached the wanted" in threshold(Abstention(0.35, 0.8, reached=False, curve=()))
 
 
 def test_notes_name_a_standard_that_is_met_only_narrowly(material: ReportMaterial, findings: Findings) -> None:
