@@ -24,6 +24,16 @@ class Recommendations(msgspec.Struct, frozen=True):
     recommendations: list[Recommendation]
 
 
+class _Encoded(msgspec.Struct, frozen=True):
+    """`Recommendations` whose parts are JSON already."""
+
+    request_id: str
+    market: str
+    customer_id: str
+    model_version: str
+    recommendations: list[msgspec.Raw]
+
+
 class MarketState(msgspec.Struct, frozen=True):
     """A market, and the model version that answers for it; ready: there is one."""
 
@@ -62,11 +72,10 @@ def recommendations_response(query: SizeQuery, answer: SizeAnswer) -> Response:
     if len(answer.recommendations) != len(query.article_ids):
         raise InvariantError(f"{len(answer.recommendations)} answers to {len(query.article_ids)} articles")
     headers = {MODEL_VERSION_HEADER: answer.model_version}
-    if all(found.abstention_reason == "unknown_article" for found in answer.recommendations):
+    if all(found.outcome == "unknown_article" for found in answer.recommendations):
         raise Problem(Kind.UNKNOWN_ARTICLES, _unknown_articles(query), headers)
-    body = Recommendations(
-        query.request_id, query.market, query.customer_id, answer.model_version, answer.recommendations
-    )
+    parts = [msgspec.Raw(found.body) for found in answer.recommendations]
+    body = _Encoded(query.request_id, query.market, query.customer_id, answer.model_version, parts)
     return Response(_ENCODER.encode(body), headers=headers, media_type="application/json")
 
 

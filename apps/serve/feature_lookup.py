@@ -3,16 +3,23 @@
 from pathlib import Path
 
 from libs.features.definitions import repository, views
-from libs.features.lookup import OnlineLookup, Question, Snapshot
+from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
+from libs.features.refresh_stamp import RefreshStamps
+from libs.features.wire import pack
 
 
 class FeatureLookup:
     """Reads the features of a batch of questions, all of one market."""
 
     def __init__(self, environment: str, home: str, redis_url: str) -> None:
-        self._lookup = OnlineLookup(OnlineStore(repository(environment, Path(home), redis_url)), views())
+        store = OnlineStore(repository(environment, Path(home), redis_url))
+        self._lookup = OnlineLookup(store, views(), RefreshStamps(redis_url, environment))
 
-    async def look_up(self, market: str, questions: list[Question]) -> Snapshot:
-        """Raises: TransientError: the online store is away."""
-        return self._lookup.look_up(market, questions)
+    async def look_up(self, market: str, questions: list[Question]) -> bytes:
+        """The features as `libs.features.wire.pack` makes them: whoever uses them opens them.
+
+        Raises:
+            TransientError: the online store is away.
+        """
+        return pack(self._lookup.look_up(market, questions))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
-from libs.models.contract import Recommendation
+from libs.models.contract import Answered
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 # The label of what is asked about markets that are not configured: a caller must not be able to make series.
@@ -61,18 +61,11 @@ class Measurements:
         """Count one batch that leaves."""
         self._batches.labels(self._replica).observe(requests)
 
-    def recommendations(self, market: str, recommendations: Iterable[Recommendation]) -> None:
+    def recommendations(self, market: str, recommendations: Iterable[Answered]) -> None:
         """Count the answers of one request."""
         for recommendation in recommendations:
-            self._recommendations.labels(market, outcome(recommendation), self._replica).inc()
+            self._recommendations.labels(market, recommendation.outcome, self._replica).inc()
 
     def render(self) -> bytes:
         """All of it, in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-def outcome(recommendation: Recommendation) -> str:
-    """What an answer says, in one word."""
-    if recommendation.abstention_reason == "unknown_article":
-        return "unknown_article"
-    return "abstained" if recommendation.abstained else "recommended"

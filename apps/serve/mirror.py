@@ -16,8 +16,8 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from libs.base.errors import FitwaveError
-from libs.features.lookup import Snapshot
-from libs.models.contract import Recommendation, SizeQuery
+from libs.features.wire import pack, unpack
+from libs.models.contract import Answered, SizeQuery
 from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, PairLog
 from libs.models.sampling import pseudonym
 from libs.models.scorer import Scored
@@ -62,7 +62,7 @@ class Mirror:
         target: MirrorTarget,
         queries: Sequence[SizeQuery],
         sampled: Sequence[bool],
-        snapshot: Snapshot,
+        features: bytes,
         champion: Scored,
     ) -> None:
         """Begin the mirrored call of the sampled queries; returns at once."""
@@ -72,18 +72,19 @@ class Mirror:
             return
         # An empty context: Serve cancels the calls made in a request's context when its client goes away, and this
         # one is not the client's. The set keeps the task alive, since the event loop holds tasks weakly.
-        call = self._call(target, pairs, snapshot, champion)
+        call = self._call(target, pairs, features, champion)
         task = asyncio.create_task(call, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _call(self, target: MirrorTarget, pairs: "list[_Pair]", snapshot: Snapshot, champion: Scored) -> None:
+    async def _call(self, target: MirrorTarget, pairs: "list[_Pair]", features: bytes, champion: Scored) -> None:
         questions = [question for pair in pairs for question in range(pair.start, pair.end)]
         articles = [article for pair in pairs for article in pair.query.article_ids]
         try:
             async with asyncio.timeout(target.timeout_s):
                 handle = await self._handle(target)
-                challenger = await handle.score.remote(target.market, snapshot.select(questions), articles)
+                asked = pack(unpack(features).select(questions))
+                challenger = await handle.score.remote(target.market, asked, articles)
         except TimeoutError:
             self._record(target, pairs, champion, None, TIMEOUT)
         except BackPressureError:
@@ -124,7 +125,7 @@ class Mirror:
         pair: "_Pair",
         champion: Scored,
         challenger: Scored | None,
-        answers: list[Recommendation] | None,
+        answers: list[Answered] | None,
         outcome: str,
         challenger_batch: int,
     ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ray.serve.handle import DeploymentHandle
 
 from apps.serve.mirror import Mirror, MirrorTarget
 from libs.base.errors import FitwaveError
-from libs.features.lookup import Question, Snapshot
+from libs.features.lookup import Question
 from libs.models.contract import SizeAnswer, SizeQuery
 from libs.models.pair_log import PairLog
 from libs.models.sampling import in_sample
@@ -57,20 +57,20 @@ class ShadowRouter:
         ]
         articles = [question.article_id for question in questions]
         try:
-            snapshot = await self._feature_lookup.look_up.remote(market, questions)
-            scored = await self._score(market, snapshot, articles)
+            features = await self._feature_lookup.look_up.remote(market, questions)
+            scored = await self._score(market, features, articles)
         except FitwaveError as error:
             log.warning("batch of %s failed: %s", market, error)
             return [SizeAnswer(query.request_id, "", [], str(error)) for query in queries]
-        self._start_mirror(market, queries, snapshot, scored)
+        self._start_mirror(market, queries, features, scored)
         return _split(queries, scored)
 
-    async def _score(self, market: str, snapshot: Snapshot, articles: list[str]) -> Scored:
+    async def _score(self, market: str, features: bytes, articles: list[str]) -> Scored:
         model = self._size_models[self._size_model_of[market]]
-        scored: Scored = await model.score.remote(market, snapshot, articles)
+        scored: Scored = await model.score.remote(market, features, articles)
         return scored
 
-    def _start_mirror(self, market: str, queries: list[SizeQuery], snapshot: Snapshot, scored: Scored) -> None:
+    def _start_mirror(self, market: str, queries: list[SizeQuery], features: bytes, scored: Scored) -> None:
         target = self._mirror.target(market)
         if target is None:
             return
@@ -80,7 +80,7 @@ class ShadowRouter:
             self._pair_log.count_request(market, target.window, query.customer_id, chosen)
             sampled.append(chosen)
         if any(sampled):
-            self._mirror.start(target, queries, sampled, snapshot, scored)
+            self._mirror.start(target, queries, sampled, features, scored)
 
 
 def _split(queries: list[SizeQuery], scored: Scored) -> list[SizeAnswer]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from infra.stack.haproxy import haproxy_environment, stop_left_behind
 from infra.stack.processes import Record, free_port, start, wait_until
 from libs.base.endpoints import LOOPBACK_SWITCH
 from libs.base.environment import REPOSITORY
@@ -82,6 +83,7 @@ def _environment(token: Path, temp_dir: Path) -> dict[str, str]:
         # one busy process took five times as long.
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
+        **haproxy_environment(temp_dir),
     }
 
 
@@ -117,11 +119,12 @@ def stop_serve(dashboard: str, token: Path | None) -> None:
 
 
 def clear_temp_dir(home: Path) -> None:
-    """Remove Ray's folder, once its processes are gone; its logs are kept with the environment's, the latest run's."""
+    """Remove Ray's folder, once its processes are gone, and stop what outlived them; the latest run's logs are kept."""
     link = home / "ray"
     if not link.is_symlink():
         return
     folder = link.resolve()
+    stop_left_behind(folder)
     kept = home / "logs" / "ray"
     shutil.rmtree(kept, ignore_errors=True)
     if (folder / "session_latest" / "logs").is_dir():

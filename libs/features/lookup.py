@@ -1,16 +1,29 @@
-"""From a batch of questions to the features they need: one read for the customers, one for the articles."""
+"""From a batch of questions to the features they need: customers are read each time, articles once a refresh."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from cachetools import TTLCache
 
 from libs.features.assembly import NOT_CHOSEN, Floats, Requests
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
 from libs.features.definitions import Views
 from libs.features.online import OnlineRow, OnlineStore
 from libs.features.persons import Indices
+from libs.features.refresh_stamp import RefreshStamps
+
+# Articles that a replica keeps: some 2 kB each. A large market's whole assortment fits.
+_KEPT_ARTICLES = 100_000
+# How long a row is believed that no refresh has replaced: the bound for what changed without one.
+_KEPT_S = 300.0
+
+# The order of the columns of `Article`, and of a snapshot between deployments.
+ARTICLE_VALUES = (*ARTICLE_STATISTICS, *SIZE_RANGE, "scale")
+VALUES = (*ARTICLE_VALUES, *CUSTOMER_BODY, "body_position")
+SIZE_VALUES = ("positions", *SIZE_STATISTICS)
+HISTORY = ("position", "kept", "small", "large", "same_brand")
 
 
 @dataclass(frozen=True)
@@ -66,21 +79,60 @@ def _offsets(counts: Sequence[int]) -> Indices:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
+@dataclass(frozen=True)
+class Article:
+    """An article's features, decoded: `values` over `ARTICLE_VALUES`, `size_values` over `SIZE_VALUES` and sizes."""
+
+    brand: str
+    scale: int
+    sizes: list[str]
+    values: Floats
+    size_values: Floats
+
+    @classmethod
+    def of(cls, row: OnlineRow) -> "Article":
+        values = row.values
+        return cls(
+            brand=values["brand"],
+            scale=int(values["scale"]),
+            sizes=list(values["sizes"]),
+            values=np.array([values[name] for name in ARTICLE_VALUES], dtype=np.float64),
+            size_values=np.array([values[name] for name in SIZE_VALUES], dtype=np.float64),
+        )
+
+
 class OnlineLookup:
     """Reads what is known online of a market's customers and articles."""
 
-    def __init__(self, store: OnlineStore, views: Views) -> None:
+    def __init__(self, store: OnlineStore, views: Views, stamps: RefreshStamps) -> None:
         self._store = store
         self._views = views
+        self._stamps = stamps
+        # The refresh is a part of the key: what was kept of an earlier one is never found again, and ages out.
+        self._kept: TTLCache[tuple[str, str, str], Article] = TTLCache(_KEPT_ARTICLES, _KEPT_S)
 
     def look_up(self, market: str, questions: Sequence[Question]) -> Snapshot:
         """Raises: TransientError: the online store is away."""
+        articles = self._articles(market, [question.article_id for question in questions])
         customers = self._rows(self._views.customers, market, [question.customer_id for question in questions])
-        articles = self._rows(self._views.articles, market, [question.article_id for question in questions])
-        known = [index for index, question in enumerate(questions) if articles[question.article_id] is not None]
-        pairs = [(customers[questions[i].customer_id], articles[questions[i].article_id]) for i in known]
-        selected = [questions[i].selected_size for i in known]
-        return snapshot(known, [(customer, article) for customer, article in pairs if article is not None], selected)
+        found = [(index, articles.get(question.article_id)) for index, question in enumerate(questions)]
+        known = [(index, article) for index, article in found if article is not None]
+        return _laid_out(
+            [index for index, _ in known],
+            [customers[questions[index].customer_id] for index, _ in known],
+            [article for _, article in known],
+            [questions[index].selected_size for index, _ in known],
+        )
+
+    def _articles(self, market: str, ids: Sequence[str]) -> dict[str, Article]:
+        """The articles that are online, from what was kept of this refresh or else read."""
+        refresh = self._stamps.read(market)
+        found = {one: kept for one in ids if (kept := self._kept.get((market, refresh, one))) is not None}
+        missing = self._rows(self._views.articles, market, [one for one in ids if one not in found])
+        for one, row in missing.items():
+            if row is not None:
+                found[one] = self._kept[market, refresh, one] = Article.of(row)
+        return found
 
     def _rows(self, view: Any, market: str, ids: Sequence[str]) -> dict[str, OnlineRow | None]:
         distinct = list(dict.fromkeys(ids))
@@ -94,46 +146,55 @@ def snapshot(
 
     `selected` names the size that each question has chosen, None where that is not known; empty: of none it is.
     """
-    articles = [article.values for _, article in pairs]
-    customers = [customer.values if customer is not None else None for customer, _ in pairs]
-    scales = [int(article["scale"]) for article in articles]
-    values = {name: _column(articles, name) for name in (*ARTICLE_STATISTICS, *SIZE_RANGE)}
-    values["scale"] = np.array(scales, dtype=np.float64)
-    values |= {name: _body(customers, name) for name in CUSTOMER_BODY}
-    suggested = [
-        np.nan if row is None else row["body_positions"][at] for row, at in zip(customers, scales, strict=True)
-    ]
-    values["body_position"] = np.array(suggested, dtype=np.float64)
-    brands = [article["brand"] for article in articles]
-    histories = [_history(row, at, brand) for row, at, brand in zip(customers, scales, brands, strict=True)]
+    articles = [Article.of(article) for _, article in pairs]
+    return _laid_out(known, [customer for customer, _ in pairs], articles, selected or [None] * len(articles))
+
+
+def _laid_out(
+    known: list[int],
+    rows: Sequence[OnlineRow | None],
+    articles: Sequence[Article],
+    selected: Sequence[str | None],
+) -> Snapshot:
+    customers = [row.values if row is not None else None for row in rows]
+    histories = [_history(row, of.scale, of.brand) for row, of in zip(customers, articles, strict=True)]
+    bodies = [_body(row, of.scale) for row, of in zip(customers, articles, strict=True)]
     return Snapshot(
         known=known,
         requests=Requests(
-            values=values,
-            size_values={name: _flat(articles, name) for name in ("positions", *SIZE_STATISTICS)},
-            offsets=_offsets([len(article["positions"]) for article in articles]),
-            history=_columns([entry for history in histories for entry in history]),
-            history_offsets=_offsets([len(history) for history in histories]),
-            chosen=_chosen(articles, selected or [None] * len(articles)),
+            values={
+                **dict(zip(ARTICLE_VALUES, _columns([of.values for of in articles], len(ARTICLE_VALUES)), strict=True)),
+                **dict(zip(VALUES[len(ARTICLE_VALUES) :], _columns(bodies, len(CUSTOMER_BODY) + 1), strict=True)),
+            },
+            size_values=dict(
+                zip(
+                    SIZE_VALUES,
+                    np.concatenate([np.empty((len(SIZE_VALUES), 0)), *(of.size_values for of in articles)], axis=1),
+                    strict=True,
+                )
+            ),
+            offsets=_offsets([len(of.sizes) for of in articles]),
+            history=dict(
+                zip(HISTORY, _columns([entry for one in histories for entry in one], len(HISTORY)), strict=True)
+            ),
+            history_offsets=_offsets([len(one) for one in histories]),
+            chosen=_chosen(articles, selected),
         ),
-        sizes=[list(article["sizes"]) for article in articles],
+        sizes=[of.sizes for of in articles],
     )
 
 
-def _chosen(articles: Sequence[dict[str, Any]], selected: Sequence[str | None]) -> Indices:
+def _chosen(articles: Sequence[Article], selected: Sequence[str | None]) -> Indices:
     """Which of its sizes each question has chosen; one that the article does not have is no choice."""
     found = [
-        article["sizes"].index(size) if size is not None and size in article["sizes"] else NOT_CHOSEN
-        for article, size in zip(articles, selected, strict=True)
+        of.sizes.index(size) if size is not None and size in of.sizes else NOT_CHOSEN
+        for of, size in zip(articles, selected, strict=True)
     ]
     return np.array(found, dtype=np.int64)
 
 
-_HISTORY = ("position", "kept", "small", "large", "same_brand")
-
-
 def _history(customer: dict[str, Any] | None, scale: int, brand: str) -> list[tuple[float, ...]]:
-    """The customer's entries on the scale, in the order they are kept in, each as `_HISTORY`."""
+    """The customer's entries on the scale, in the order they are kept in, each as `HISTORY`."""
     if customer is None:
         return []
     entries = zip(
@@ -148,19 +209,14 @@ def _history(customer: dict[str, Any] | None, scale: int, brand: str) -> list[tu
     return [(*entry, float(own == brand)) for at, *entry, own in entries if at == scale]
 
 
-def _columns(entries: list[tuple[float, ...]]) -> dict[str, Floats]:
-    table = np.array(entries, dtype=np.float64).reshape(-1, len(_HISTORY))
-    return {name: table[:, index] for index, name in enumerate(_HISTORY)}
+def _body(customer: dict[str, Any] | None, scale: int) -> list[float]:
+    """`CUSTOMER_BODY` and the size that the body suggests on the scale."""
+    if customer is None:
+        return [np.nan] * (len(CUSTOMER_BODY) + 1)
+    told = [np.nan if (value := customer[name]) is None else value for name in CUSTOMER_BODY]
+    return [*told, customer["body_positions"][scale]]
 
 
-def _column(rows: Sequence[dict[str, Any]], name: str) -> Floats:
-    return np.array([row[name] for row in rows], dtype=np.float64)
-
-
-def _body(rows: Sequence[dict[str, Any] | None], name: str) -> Floats:
-    values = [None if row is None else row[name] for row in rows]
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _flat(rows: Sequence[dict[str, Any]], name: str) -> Floats:
-    return np.array([value for row in rows for value in row[name]], dtype=np.float64)
+def _columns(rows: Sequence[Any], width: int) -> Floats:
+    """Rows (n, width) as columns (width, n), each of them contiguous."""
+    return np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(-1, width).T)

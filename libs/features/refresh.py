@@ -16,6 +16,7 @@ from libs.base.errors import DataError
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Prepared
+from libs.features.refresh_stamp import RefreshStamps
 
 # Rows a task writes in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
 _BATCH_ROWS = 1_000
@@ -72,6 +73,9 @@ def refresh(destination: Destination, prepared: Sequence[Prepared]) -> dict[str,
     writes = ray.data.from_items(parts, override_num_blocks=len(parts))
     # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.
     writes.map(partial(_write_part, destination=destination), compute=TaskPoolStrategy(_WRITERS)).materialize()
+    stamps = RefreshStamps(destination.redis_url, destination.environment)
+    for market in prepared:
+        stamps.renew(market.market)
     return {market.market: _coverage(destination, market) for market in prepared}
 
 

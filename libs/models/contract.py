@@ -55,12 +55,39 @@ class Recommendation(msgspec.Struct, frozen=True):
     sizes: list[SizeProbability]
 
 
+Outcome = Literal["recommended", "abstained", "unknown_article"]
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A recommendation as it travels: `body` is its JSON, written once by the model and sent on as it is.
+
+    Beside it stands what the parts between model and caller look at: they would otherwise take apart, and put together
+    again, some ten objects an article.
+    """
+
+    outcome: Outcome
+    size: str | None
+    confidence: float | None
+    body: bytes
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def answered(recommendation: Recommendation) -> Answered:
+    """A recommendation, ready to travel."""
+    outcome: Outcome = "abstained" if recommendation.abstained else "recommended"
+    if recommendation.abstention_reason == "unknown_article":
+        outcome = "unknown_article"
+    return Answered(outcome, recommendation.size, recommendation.confidence, _ENCODER.encode(recommendation))
+
+
 class SizeAnswer(msgspec.Struct, frozen=True):
     """The router's answer to one query. `error` set: the query failed, and `recommendations` is empty."""
 
     request_id: str
     model_version: str
-    recommendations: list[Recommendation]
+    recommendations: list[Answered]
     error: str | None = None
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from libs.base.market import Recommendation as Policy
 from libs.features.lookup import Snapshot
 from libs.models.contract import Recommendation, SecondBest, SizeProbability
 from libs.models.explanation import Explainer
-from libs.models.ordinal import FIT, LARGE, SMALL, Probabilities
+from libs.models.ordinal import FIT, Probabilities
 from libs.models.package import Card, Package
 
 # Digits of a probability in an answer: more would be noise.
@@ -40,7 +42,7 @@ def _answer(
     article_id: str, snapshot: Snapshot, question: int, rows: Probabilities, explainer: Explainer, card: Card
 ) -> Recommendation:
     labels = snapshot.sizes[question]
-    ranked = sorted(range(len(labels)), key=lambda index: -rows[index, FIT])
+    ranked = np.argsort(-rows[:, FIT], kind="stable").tolist()
     best, confidence = ranked[0], float(rows[ranked[0], FIT])
     abstained = confidence < card.abstention.threshold
     return Recommendation(
@@ -53,8 +55,7 @@ def _answer(
         basis=explainer.basis(question),
         reasons=explainer.reasons(question),
         sizes=[
-            SizeProbability(label, *(round(float(row[code]), _DIGITS) for code in (SMALL, FIT, LARGE)))
-            for label, row in zip(labels, rows, strict=True)
+            SizeProbability(label, *row) for label, row in zip(labels, np.round(rows, _DIGITS).tolist(), strict=True)
         ],
     )
 

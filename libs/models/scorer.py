@@ -7,7 +7,7 @@ from pathlib import Path
 
 from libs.base.errors import InvariantError
 from libs.features.lookup import Snapshot
-from libs.models.contract import ModelRef, Recommendation
+from libs.models.contract import Answered, ModelRef, answered
 from libs.models.package import Package, load
 from libs.models.recommendation import recommend
 
@@ -17,7 +17,7 @@ class Scored:
     """A batch's answers, the version that gave them, and the seconds the model itself took."""
 
     version: str
-    recommendations: list[Recommendation]
+    recommendations: list[Answered]
     seconds: float
 
 
@@ -48,5 +48,5 @@ class Scorer:
         except KeyError:
             raise InvariantError(f"this replica has no model for market {market!r}") from None
         begin = time.perf_counter()
-        answers = recommend(package, snapshot, article_ids)
+        answers = [answered(one) for one in recommend(package, snapshot, article_ids)]
         return Scored(ref.version, answers, time.perf_counter() - begin)

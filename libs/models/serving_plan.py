@@ -23,6 +23,8 @@ POOLED = "SizeModel"
 # A replica that does not answer its health check for this long is replaced.
 _HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
 _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 0.5}
+# A line in the log for each call between deployments took 5 % of every replica's time; the gateway counts requests.
+_LOGGING = {"enable_access_log": False}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
 _CPUS = 0.1
 _POLL_S = 0.1
@@ -94,6 +96,7 @@ def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> d
     return {
         "name": live_application(environment.name),
         "route_prefix": "/",
+        "logging_config": _LOGGING,
         "import_path": "apps.serve.app:build",
         "args": {
             "environment": environment.name,
@@ -112,6 +115,7 @@ def _challenger(environment: Environment, market: str, state: LiveState) -> dict
     return {
         "name": challenger_application(environment.name, market),
         "route_prefix": None,
+        "logging_config": _LOGGING,
         "import_path": "apps.shadow.challenger:build",
         "args": {},
         "deployments": [_deployment(POOLED, environment.market(market).serving.size_model, models, ongoing=16)],

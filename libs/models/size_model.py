@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from libs.features.lookup import Snapshot
+from libs.features.wire import unpack
 from libs.models.contract import ModelRef
 from libs.models.scorer import Scored, Scorer
 
@@ -23,6 +23,6 @@ class SizeModel:
         """
         self._scorer.set_models(msgspec.convert(user_config["models"], dict[str, ModelRef]))
 
-    async def score(self, market: str, snapshot: Snapshot, article_ids: list[str]) -> Scored:
-        """Answer one batch of one market's questions."""
-        return self._scorer.score(market, snapshot, article_ids)
+    async def score(self, market: str, packed: bytes, article_ids: list[str]) -> Scored:
+        """Answer one batch of one market's questions, whose features come as `libs.features.wire.pack` made them."""
+        return self._scorer.score(market, unpack(packed), article_ids)

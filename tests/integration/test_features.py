@@ -1,7 +1,8 @@
 """Features through the real Ray Data and the real Redis."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh, require_coverage
+from libs.features.refresh_stamp import RefreshStamps
 from libs.features.schema import ORDERS, RETURNS
 
 PLANS = {name: MarketPlan(name, 400, 80, 400, seed) for name, seed in (("de", 2), ("us", 4))}
@@ -168,6 +170,11 @@ def online_store(destination: Destination) -> OnlineStore:
     return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
 
 
+def online_lookup(destination: Destination, clock: Callable[[], float] = time.monotonic) -> OnlineLookup:
+    stamps = RefreshStamps(destination.redis_url, destination.environment, clock)
+    return OnlineLookup(online_store(destination), views(), stamps)
+
+
 def test_every_customer_and_article_is_online(
     refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed]
 ) -> None:
@@ -205,11 +212,33 @@ def test_what_is_read_is_what_was_computed(
 def test_unknown_ids_and_other_markets_ids_are_not_found(
     refreshed: dict[str, Refreshed], destination: Destination
 ) -> None:
-    lookup = OnlineLookup(online_store(destination), views())
+    lookup = online_lookup(destination)
     questions = [Question("nobody", "de-a000001"), Question("de-c0000001", "nothing"), Question("x", "us-a000001")]
     found = lookup.look_up("de", questions)
     assert 1 not in found.known
     assert 2 not in found.known
+
+
+def test_an_article_is_kept_until_the_next_refresh(
+    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
+) -> None:
+    week = prepared["us"]
+    assert isinstance(week, Prepared)
+    seconds = iter([0.0, 0.4, 0.8])
+    lookup = online_lookup(destination, clock=lambda: next(seconds))
+    row = pl.read_parquet(week.articles_path).head(1)
+    question = [Question("nobody", row["article_id"].item())]
+    store, view = online_store(destination), views().articles
+
+    def steps() -> list[float]:
+        return list(lookup.look_up("us", question).requests.values["size_step"])
+
+    before = steps()
+    changed = row.with_columns(size_step=pl.col("size_step") + 1.0)
+    store.write(view, "us", row["article_id"].to_list(), changed, AS_OF + timedelta(days=1))
+    RefreshStamps(destination.redis_url, destination.environment).renew("us")
+    assert steps() == before, "a stamp is believed for half a second"
+    assert steps() == [before[0] + 1.0]
 
 
 def test_refreshing_again_changes_nothing(
@@ -256,5 +285,10 @@ def test_a_refresh_without_redis_says_so_before_it_starts(
 
 def test_redis_away_is_said_and_can_be_tried_again(tmp_path: Path) -> None:
     store = OnlineStore(repository("x", tmp_path, "redis://127.0.0.1:1/0"))
+    stamps = RefreshStamps("redis://127.0.0.1:1/0", "x")
     with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
         store.read(views().customers, "de", ["c"])
+    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
+        stamps.read("de")
+    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
+        stamps.renew("de")

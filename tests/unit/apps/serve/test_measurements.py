@@ -1,10 +1,9 @@
 """What is counted."""
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from apps.serve.measurements import Measurements, outcome
-from tests.unit.apps.serve.router import recommendation
+from apps.serve.measurements import Measurements
+from tests.unit.apps.serve.router import answer
 
 
 def samples(measurements: Measurements) -> dict[tuple[str, ...], float]:
@@ -31,7 +30,7 @@ def test_counts_requests_by_market_and_status() -> None:
 def test_counts_batches_and_what_the_answers_say() -> None:
     measurements = Measurements("r1")
     measurements.batch(3)
-    measurements.recommendations("de", [recommendation("a"), recommendation("b", "low_confidence")])
+    measurements.recommendations("de", [answer("a"), answer("b", "low_confidence")])
     found = samples(measurements)
     assert found["fitwave_batch_requests_sum",] == 3
     assert found["fitwave_recommendations_total", "de", "recommended"] == 1
@@ -42,19 +41,6 @@ def test_each_series_names_its_replica() -> None:
     measurements = Measurements("r1")
     measurements.request("de", 200, 0.1)
     assert b'fitwave_requests_total{market="de",replica="r1",status="200"} 1.0' in measurements.render()
-
-
-@pytest.mark.parametrize(
-    ("reason", "expected"),
-    [
-        (None, "recommended"),
-        ("low_confidence", "abstained"),
-        ("features_unavailable", "abstained"),
-        ("unknown_article", "unknown_article"),
-    ],
-)
-def test_an_outcome_is_one_word(reason: str | None, expected: str) -> None:
-    assert outcome(recommendation("a", reason)) == expected
 
 
 def test_two_replicas_in_one_process_do_not_meet() -> None:

@@ -22,6 +22,7 @@ from libs.features.online import OnlineRow
 from libs.features.persons import account_statistics
 from libs.features.sizes import SCALES
 from libs.features.tables import HOLDOUT, SHUFFLED, TRAIN, MarketFeatures, article_sizes, build_tables, windows
+from libs.features.wire import pack, unpack
 from tests.small_market import AS_OF, SmallMarket, small_market
 
 MARKET = Market(name="de", label_maturity_days=28)
@@ -92,7 +93,7 @@ def test_online_features_assemble_to_the_same_bits_as_the_training_row(
         article = online.articles.row(by_predicate=pl.col("article_id") == row["article_id"], named=True)
         live = snapshot([0], [(OnlineRow(customer, row["ordered_at"]), OnlineRow(article, row["ordered_at"]))])
         offline = requests_from_training(tables.training.filter(pl.col("line_id") == row["line_id"]))
-        live_rows, offline_rows = assemble(live.requests), assemble(offline.without_choice())
+        live_rows, offline_rows = assemble(unpack(pack(live)).requests), assemble(offline.without_choice())
         assert live_rows.rows.tobytes() == offline_rows.rows.tobytes()
         assert live_rows.weight.tobytes() == offline_rows.weight.tobytes()
         pair = (OnlineRow(customer, row["ordered_at"]), OnlineRow(article, row["ordered_at"]))

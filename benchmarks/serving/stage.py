@@ -1,0 +1,77 @@
+"""The market that everything is measured on: made up, trained once, its features online, its model the champion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from apps.serve.api_keys import SCOPES
+from apps.serve.key_store import KeyStore
+from libs.base.cluster import connected
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.base.errors import DataError
+from libs.features.generator.deliveries import cut_off, deliver
+from libs.features.generator.population import MarketPlan
+from libs.features.lake import Lake
+from libs.features.preprocess import Failed, preprocess
+from libs.features.refresh import Destination, refresh
+from libs.models.contract import ModelRef
+from libs.models.fleet import Assignment, Untrained, train_fleet
+from libs.models.package import fingerprint
+from libs.models.serving_plan import Challenger, LiveState, apply, render
+
+MARKET = "de"
+_PLAN = MarketPlan(MARKET, customers=24_000, articles=6_000, lines_per_week=6_000, seed=1)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running environment with a trained market, and who may be asked about what."""
+
+    environment: Environment
+    endpoints: Endpoints
+    package: Path
+    key: str
+    customers: Sequence[str]
+    articles: Sequence[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.environment.serving.gateway.host}:{self.endpoints.gateway_port}"
+
+    def deploy(self, *, mirrored: bool) -> None:
+        """Serve the model as the champion; mirrored: and once more as the challenger."""
+        sha256 = fingerprint(self.package)
+        challengers = {MARKET: Challenger(ModelRef("2", str(self.package), sha256), "v2-benchmark")} if mirrored else {}
+        state = LiveState({MARKET: ModelRef("1", str(self.package), sha256)}, challengers)
+        apply(self.endpoints, render(self.environment, self.endpoints, state))
+
+
+def set_up(environment: Environment, endpoints: Endpoints) -> Stage:
+    """Make the market, train it and bring its features online.
+
+    Raises:
+        DataError: a stage refuses the market; what it says is passed on.
+    """
+    market = environment.market(MARKET)
+    deliver(Lake.open(environment.lake), _PLAN, 0)
+    with connected(endpoints):
+        prepared = preprocess(environment.lake, {MARKET: market}, cut_off(_PLAN, 0), environment.home / "run")[MARKET]
+        if isinstance(prepared, Failed):
+            raise DataError(f"{prepared.stage}: {prepared.reason}")
+        assignment = Assignment(market, prepared.training_path, prepared.labelled, None, None)
+        trained = train_fleet([assignment], environment.home / "models", workers=1, threads=2)[MARKET]
+        if isinstance(trained, Untrained):
+            raise DataError(f"training: {trained.reason}")
+        refresh(Destination(environment.name, environment.home, endpoints.redis_url), [prepared])
+    _, key = KeyStore(endpoints.redis_url, environment.name).create(None, frozenset(SCOPES), "benchmark")
+    return Stage(
+        environment=environment,
+        endpoints=endpoints,
+        package=trained.folder,
+        key=key,
+        customers=pl.read_parquet(prepared.customers_path)["customer_id"].to_list(),
+        articles=pl.read_parquet(prepared.articles_path)["article_id"].to_list(),
+    )

