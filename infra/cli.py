@@ -18,6 +18,7 @@ for name, target in {
     "serve": "apps.serve.cli:app",
     "shadow": "apps.shadow.cli:app",
     "keys": "apps.serve.keys_cli:app",
+    "score": "apps.serve.score_cli:app",
 }.items():
     app.command(target, name=name)
 

@@ -9,6 +9,7 @@ from benchmarks.serving.load import Seen
 
 FITWAVE, MIRRORED, MONOLITH, UNCACHED = "fitwave", "fitwave_mirrored", "monolith", "monolith_uncached"
 BENTOML, NAIVE, EMPTY = "bentoml", "naive", "empty_gateway"
+ARMS = (FITWAVE, MIRRORED, MONOLITH, UNCACHED, BENTOML, NAIVE, EMPTY)
 CONNECTIONS = (1, 8, 32, 128)
 # Of an arm that was asked about so many articles at once.
 MANY = 24

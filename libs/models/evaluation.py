@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -122,9 +121,14 @@ def named_size(
     predicted: Probabilities, offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Per question the index of the size most likely to fit, within its own sizes, and that likelihood."""
-    fit = predicted[:, FIT]
-    best = np.array([int(np.argmax(fit[a:b])) for a, b in pairwise(offsets)], dtype=np.int64)
-    return best, fit[offsets[:-1] + best]
+    fit, counts = predicted[:, FIT], np.diff(offsets)
+    if not len(counts):
+        return np.empty(0, dtype=np.int64), np.empty(0)
+    highest = np.maximum.reduceat(fit, offsets[:-1])
+    # Of equals the first: each question's own places, and of those that do not hold its highest one beyond all.
+    place = np.arange(len(fit)) - np.repeat(offsets[:-1], counts)
+    place[fit != np.repeat(highest, counts)] = len(fit)
+    return np.minimum.reduceat(place, offsets[:-1]), highest
 
 
 def slice_masks(rows: pl.DataFrame, requests: Requests) -> dict[str, npt.NDArray[np.bool_]]:

@@ -17,6 +17,7 @@ import pytest
 
 from apps.serve.api_keys import SCOPES
 from apps.serve.key_store import KeyStore
+from apps.serve.score_cli import app as score_app
 from apps.shadow import promotion
 from apps.shadow.cli import app as shadow_app
 from apps.trainer.cli import app as trainer_app
@@ -178,6 +179,35 @@ def test_a_thousand_articles_are_one_question(world: World, first_week: dict[str
         ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": "Bearer fw_x_y"}, 401, "key"),
     ],
 )
+def test_scoring_in_bulk_says_what_the_live_service_says(
+    world: World, first_week: dict[str, MarketWeek], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shoppers = world.shoppers("de")
+    customers, articles = [*shoppers.customers[:6], "nobody"], [*shoppers.articles[:20], "nothing"]
+    for name, ids in (("customer_id", customers), ("article_id", articles)):
+        pl.DataFrame({name: ids}).write_csv(tmp_path / f"{name}.csv")
+    files = [f"--{kind}s={tmp_path / f'{kind}_id.csv'}" for kind in ("customer", "article")]
+    out = tmp_path / "scores"
+    score_app(
+        ["--market=de", *files, f"--out={out}", f"--environment={world.environment.name}", "--concurrency=2"],
+        result_action="return_value",
+    )
+    assert "140 pairs by de v1" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir() if "draft" in path.name] == []
+    rows = pl.read_parquet(out)
+    assert len(rows) == 7 * 20
+    for customer in ("nobody", *shoppers.customers[:6]):
+        body = {"customer_id": customer, "article_ids": shoppers.articles[:20]}
+        live = world.ask("de", body).json()["recommendations"]
+        bulk = rows.filter(pl.col("customer_id") == customer).sort(
+            pl.col("article_id").replace_strict(
+                {article: place for place, article in enumerate(shoppers.articles[:20])}
+            )
+        )
+        assert bulk["size"].to_list() == [one["size"] for one in live]
+        assert bulk["confidence"].round(4).to_list() == pytest.approx([one["confidence"] for one in live], abs=1e-9)
+
+
 def test_a_bad_request_gets_a_problem_that_says_what_to_do(
     world: World,
     first_week: dict[str, MarketWeek],
