@@ -26,7 +26,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Seen:
-    """One measurement. Latencies are those of all requests; errors are failed connections, timeouts and non-2xx."""
+    """One measurement. Latencies are those of all requests; errors are failed connections, timeouts and non-2xx, and
+    only what is none of these counts as throughput.
+    """
 
     requests: int
     seconds: float
@@ -36,7 +38,7 @@ class Seen:
 
     @property
     def per_s(self) -> float:
-        return self.requests / self.seconds
+        return (self.requests - self.errors) / self.seconds
 
 
 def require_wrk() -> str:

@@ -31,7 +31,7 @@ class Lookup:
         self._lookup = OnlineLookup(store, views(), RefreshStamps(redis_url, environment))
 
     @bentoml.api
-    def look_up(self, customer_id: str, article_ids: list[str]) -> bytes:
+    async def look_up(self, customer_id: str, article_ids: list[str]) -> bytes:
         """The features of one question."""
         from libs.features.lookup import Question
         from libs.features.wire import pack

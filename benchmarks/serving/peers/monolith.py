@@ -4,6 +4,8 @@ It uses the same store, the same assembly and the same booster as Fitwave; it as
 nothing and measures nothing. With `FITWAVE_BENCHMARK_CACHE=1` it keeps the articles it has read, as Fitwave's lookup
 does; without, it reads everything each time.
 
+The endpoint is a coroutine that never waits: in FastAPI's thread pool what it keeps of articles would need a lock.
+
     uvicorn benchmarks.serving.peers.monolith:app --workers 2
 """
 
@@ -58,7 +60,7 @@ class Answer(BaseModel):
 
 
 @app.post("/recommend", response_model=list[Answer])
-def recommend(body: Body) -> list[dict[str, Any]]:
+async def recommend(body: Body) -> list[dict[str, Any]]:
     """Look up, predict, answer."""
     lookup = _lookup if _KEEPS_ARTICLES else OnlineLookup(_store, _views, _stamps)
     asked = lookup.look_up(_MARKET, [Question(body.customer_id, one) for one in body.article_ids])
