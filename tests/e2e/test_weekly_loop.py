@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 import pytest
 
 from apps.serve.api_keys import SCOPES
@@ -137,6 +138,22 @@ def test_a_customer_is_answered_over_http(world: World, first_week: dict[str, Ma
     for one in body["recommendations"]:
         assert one["basis"]["customer"] in ("history", "body", "market")
         assert all(abs(size["small"] + size["fit"] + size["large"] - 1) < 0.001 for size in one["sizes"])
+
+
+def test_requests_enter_through_a_haproxy_that_listens_on_loopback_only(
+    world: World, first_week: dict[str, MarketWeek]
+) -> None:
+    folder = (world.environment.home / "ray").resolve()
+    pids = [int(pid) for pid in (folder / "haproxy" / "pids").read_text().split()]
+    listening = [
+        connection.laddr
+        for pid in pids
+        if psutil.pid_exists(pid)
+        for connection in psutil.Process(pid).net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert world.endpoints.gateway_port in {address.port for address in listening}
 
 
 def test_a_selected_size_is_evidence_and_a_label_the_article_lacks_is_none(
