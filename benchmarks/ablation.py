@@ -4,7 +4,6 @@
 """
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +12,10 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from benchmarks.fit_quality import THREADS, measured, prepare
+from benchmarks.installation import installed
 from benchmarks.rentals import Rentals, Split, split_one
-from infra.stack.local import down, up
 from libs.base import console
-from libs.base.environment import Environment, load_environment
+from libs.base.environment import Environment
 from libs.features.assembly import CHOSEN, FEATURES
 from libs.features.columns import CUSTOMER_BODY
 
@@ -55,12 +54,8 @@ def ablation(
 ) -> None:
     """Fit with everything, then once without each family."""
     rentals = split_one(train, split, seed)
-    with tempfile.TemporaryDirectory(prefix="fitwave-ablation-") as folder:
-        environment = load_environment("quality").model_copy(update={"state_dir": Path(folder)})
-        try:
-            found = _run(environment, up(environment), rentals, seed)
-        finally:
-            down(environment)
+    with installed("quality") as (environment, endpoints):
+        found = _run(environment, endpoints, rentals, seed)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

@@ -4,7 +4,6 @@
 """
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +16,9 @@ import polars as pl
 from cyclopts import App, Parameter
 from matplotlib.figure import Figure
 
-from infra.stack.local import down, up
+from benchmarks.installation import installed
 from libs.base import console
-from libs.base.environment import Environment, load_environment
+from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.features.generator.deliveries import cut_off, deliver, true_best_sizes
 from libs.features.generator.population import MarketPlan
@@ -50,12 +49,8 @@ def abstention(
     for path in (out, figure):
         if path is not None and not path.parent.is_dir():
             raise DataError(f"{path}: {path.parent} is no folder")
-    with tempfile.TemporaryDirectory(prefix="fitwave-abstention-") as folder:
-        environment = load_environment("demo").model_copy(update={"state_dir": Path(folder)})
-        try:
-            found = _run(environment, up(environment))
-        finally:
-            down(environment)
+    with installed("demo") as (environment, endpoints):
+        found = _run(environment, endpoints)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if figure is not None:
         _draw(found, figure)

@@ -5,7 +5,6 @@
 
 import json
 import os
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from infra.stack.local import down, up
+from benchmarks.installation import installed
 from libs.base import console
-from libs.base.environment import Environment, load_environment
+from libs.base.environment import Environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,12 +40,8 @@ def bulk(
         raise DataError(f"--out {out}: {out.parent} is no folder")
     if pairs < _ARTICLES:
         raise DataError(f"--pairs must be {_ARTICLES} or more: so many articles are scored for each customer")
-    with tempfile.TemporaryDirectory(prefix="fitwave-bulk-") as folder:
-        environment = load_environment("serving").model_copy(update={"state_dir": Path(folder)})
-        try:
-            found = _run(environment, up(environment), pairs)
-        finally:
-            down(environment)
+    with installed("serving") as (environment, endpoints):
+        found = _run(environment, endpoints, pairs)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 

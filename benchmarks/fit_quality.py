@@ -5,7 +5,6 @@
 """
 
 import json
-import tempfile
 import time
 from dataclasses import asdict
 from datetime import timedelta
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import App, Parameter
 
+from benchmarks.installation import installed
 from benchmarks.rentals import Rentals, Split, read_both, split_one
-from infra.stack.local import down, up
 from libs.base import console
-from libs.base.environment import Environment, load_environment
+from libs.base.environment import Environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,12 +50,8 @@ def fit_quality(
     rentals = read_both(train, test) if test is not None else split_one(train, split or "random", seed)
     for note in rentals.notes:
         print(note)
-    with tempfile.TemporaryDirectory(prefix="fitwave-quality-") as folder:
-        environment = load_environment("quality").model_copy(update={"state_dir": Path(folder)})
-        try:
-            figures = _run(environment, up(environment), rentals, seed)
-        finally:
-            down(environment)
+    with installed("quality") as (environment, endpoints):
+        figures = _run(environment, endpoints, rentals, seed)
     figures["seconds"] = round(time.monotonic() - began, 1)
     out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures, indent=1))

@@ -6,7 +6,6 @@
 import json
 import os
 import platform
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from benchmarks.installation import installed
 from benchmarks.serving import figures
 from benchmarks.serving.load import Seen, Target, load, require_wrk, write_questions
 from benchmarks.serving.page import write_page
-from infra.stack.local import down, up
 from libs.base import console
-from libs.base.environment import Environment, load_environment
+from libs.base.environment import Environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,12 +47,8 @@ def serving(
     if rounds < 1 or seconds <= 0:
         raise DataError("--rounds and --seconds must be positive")
     require_wrk()
-    with tempfile.TemporaryDirectory(prefix="fitwave-serving-") as folder:
-        environment = load_environment("serving").model_copy(update={"state_dir": Path(folder)})
-        try:
-            found = _run(environment, up(environment), rounds, seconds)
-        finally:
-            down(environment)
+    with installed("serving") as (environment, endpoints):
+        found = _run(environment, endpoints, rounds, seconds)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if page is not None:
         write_page(found, page)
