@@ -182,20 +182,6 @@ def test_a_thousand_articles_are_one_question(world: World, first_week: dict[str
     assert len(answer.json()["recommendations"]) == 1000
 
 
-@pytest.mark.parametrize(
-    ("market", "body", "headers", "status", "said"),
-    [
-        ("fr", {"customer_id": "c", "article_ids": ["a"]}, {}, 404, "no market 'fr'"),
-        ("nobody", {"customer_id": "c", "article_ids": ["a"]}, {}, 503, "no champion"),
-        ("de", {"customer_id": "c", "article_ids": ["a"]}, {}, 404, "a"),
-        ("de", {"customer_id": "c", "article_ids": []}, {}, 422, "article_ids"),
-        ("de", {"customer_id": "c", "article_ids": ["a"] * 1001}, {}, 422, "article_ids"),
-        ("de", {"customer_id": "c"}, {}, 422, "article_ids"),
-        ("de", {"customer_id": "c" * 1_000_000, "article_ids": ["a"]}, {}, 413, "262144"),
-        ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": ""}, 401, "key"),
-        ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": "Bearer fw_x_y"}, 401, "key"),
-    ],
-)
 def test_scoring_in_bulk_says_what_the_live_service_says(
     world: World, first_week: dict[str, MarketWeek], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,6 +211,20 @@ def test_scoring_in_bulk_says_what_the_live_service_says(
         assert bulk["confidence"].round(4).to_list() == pytest.approx([one["confidence"] for one in live], abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("market", "body", "headers", "status", "said"),
+    [
+        ("fr", {"customer_id": "c", "article_ids": ["a"]}, {}, 404, "no market 'fr'"),
+        ("nobody", {"customer_id": "c", "article_ids": ["a"]}, {}, 503, "no champion"),
+        ("de", {"customer_id": "c", "article_ids": ["a"]}, {}, 404, "a"),
+        ("de", {"customer_id": "c", "article_ids": []}, {}, 422, "article_ids"),
+        ("de", {"customer_id": "c", "article_ids": ["a"] * 1001}, {}, 422, "article_ids"),
+        ("de", {"customer_id": "c"}, {}, 422, "article_ids"),
+        ("de", {"customer_id": "c" * 1_000_000, "article_ids": ["a"]}, {}, 413, "262144"),
+        ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": ""}, 401, "key"),
+        ("de", {"customer_id": "c", "article_ids": ["a"]}, {"Authorization": "Bearer fw_x_y"}, 401, "key"),
+    ],
+)
 def test_a_bad_request_gets_a_problem_that_says_what_to_do(
     world: World,
     first_week: dict[str, MarketWeek],

@@ -36,7 +36,7 @@ def parse(command: str) -> object:
     return found
 
 
-@pytest.mark.parametrize(("page", "command"), shown(), ids=lambda value: value)
+@pytest.mark.parametrize(("page", "command"), list(shown()), ids=lambda value: value)
 def test_a_command_of_the_docs_is_taken(page: str, command: str) -> None:
     assert callable(parse(command))
 
