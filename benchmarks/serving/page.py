@@ -54,7 +54,7 @@ def _bars(found: Mapping[str, Any]) -> str:
 
 
 def _draw(medians: Mapping[str, Any], path: Path) -> None:
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
     for arm, title in TITLES.items():
         rates = [medians[arm][str(count)]["requests_per_s"] for count in CONNECTIONS]
@@ -63,5 +63,5 @@ def _draw(medians: Mapping[str, Any], path: Path) -> None:
     axes.set(xlabel="connections", ylabel="requests/s", xscale="log", yscale="log")
     axes.set_xticks(CONNECTIONS, [str(count) for count in CONNECTIONS])
     axes.grid(visible=True, linewidth=0.4)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Date": None})
