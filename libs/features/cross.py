@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from libs.features.assembly import NOT_CHOSEN, Floats, Requests
 from libs.features.columns import CUSTOMER_BODY
-from libs.features.lookup import ARTICLE_VALUES, SIZE_VALUES, Article
+from libs.features.lookup import ARTICLE_VALUES, SIZE_VALUES, Article, offsets_of
 from libs.features.online import OnlineRow
 from libs.features.persons import Indices
 from libs.features.sizes import SCALES
@@ -58,7 +58,7 @@ def cross(customers: Sequence[OnlineRow | None], articles: Articles) -> Requests
     return Requests(
         values=values,
         size_values=dict(zip(SIZE_VALUES, np.tile(articles.sizes, n), strict=True)),
-        offsets=_offsets(np.tile(articles.size_counts, n)),
+        offsets=offsets_of(np.tile(articles.size_counts, n)),
         history=history,
         history_offsets=history_offsets,
         chosen=np.full(n * m, NOT_CHOSEN, dtype=np.int64),
@@ -85,7 +85,7 @@ def _histories(
     starts = np.searchsorted(owner * len(SCALES) + at, np.arange(n * len(SCALES) + 1))
     place = customer * len(SCALES) + scale
     counts = starts[place + 1] - starts[place]
-    offsets = _offsets(counts)
+    offsets = offsets_of(counts)
     entry = np.arange(offsets[-1]) + np.repeat(starts[place] - offsets[:-1], counts)
     history = {name.removeprefix("history_"): _flat(rows, name, np.float64)[entry] for name in _COUNTS}
     same_brand = _flat(rows, "history_brand", np.str_)[entry] == np.repeat(brand, counts)
@@ -94,7 +94,3 @@ def _histories(
 
 def _flat(rows: Sequence[dict[str, Any] | None], name: str, dtype: Any) -> npt.NDArray[Any]:
     return np.array([value for row in rows if row for value in row[name]], dtype=dtype)
-
-
-def _offsets(counts: Indices) -> Indices:
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])

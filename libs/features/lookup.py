@@ -72,10 +72,11 @@ def _spans(offsets: Indices, rows: Sequence[int]) -> tuple[Indices, Indices]:
     """The flat indices that these rows own, and the rows' new offsets."""
     spans = [np.arange(offsets[row], offsets[row + 1]) for row in rows]
     flat = np.concatenate(spans) if spans else np.array([], dtype=np.int64)
-    return flat, _offsets([len(span) for span in spans])
+    return flat, offsets_of([len(span) for span in spans])
 
 
-def _offsets(counts: Sequence[int]) -> Indices:
+def offsets_of(counts: Sequence[int] | Indices) -> Indices:
+    """Where each of n spans of these lengths begins in a flat array, and where the last one ends, (n + 1,)."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
@@ -173,11 +174,11 @@ def _laid_out(
                     strict=True,
                 )
             ),
-            offsets=_offsets([len(of.sizes) for of in articles]),
+            offsets=offsets_of([len(of.sizes) for of in articles]),
             history=dict(
                 zip(HISTORY, _columns([entry for one in histories for entry in one], len(HISTORY)), strict=True)
             ),
-            history_offsets=_offsets([len(one) for one in histories]),
+            history_offsets=offsets_of([len(one) for one in histories]),
             chosen=_chosen(articles, selected),
         ),
         sizes=[of.sizes for of in articles],
