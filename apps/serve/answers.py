@@ -63,12 +63,9 @@ def recommendations_response(query: SizeQuery, answer: SizeAnswer) -> Response:
     """The answer to one query as a response.
 
     Raises:
-        Problem: 503 the query failed, 404 none of its articles is known. Some unknown ones are marked in the answer.
+        Problem: 404 none of its articles is known. Some unknown ones are marked in the answer.
         InvariantError: the router did not answer for each article.
     """
-    if answer.error is not None:
-        # The router logs the reason; addresses and names of what runs inside are not the caller's.
-        raise Problem(Kind.UNAVAILABLE, f"Market {query.market!r} could not answer this time. Try again in a moment.")
     if len(answer.recommendations) != len(query.article_ids):
         raise InvariantError(f"{len(answer.recommendations)} answers to {len(query.article_ids)} articles")
     headers = {MODEL_VERSION_HEADER: answer.model_version}

@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
+from libs.calls.called import Called
+from libs.calls.frames import Method
 from libs.features.definitions import repository, views
 from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
 from libs.features.refresh_stamp import RefreshStamps
 from libs.features.wire import pack
 
+LOOK_UP = Method("look_up", tuple[str, list[Question]], bytes)
 
-class FeatureLookup:
+
+class FeatureLookup(Called):
     """Reads the features of a batch of questions, all of one market."""
 
     def __init__(self, environment: str, home: str, redis_url: str) -> None:
+        super().__init__({LOOK_UP: self.look_up})
         store = OnlineStore(repository(environment, Path(home), redis_url))
         self._lookup = OnlineLookup(store, views(), RefreshStamps(redis_url, environment))
 

@@ -26,12 +26,15 @@ from apps.serve.api_keys import ApiKey
 from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
-from apps.serve.downstream import Downstream
 from apps.serve.key_watch import KeyReader, KeyWatch
 from apps.serve.measurements import MEDIA_TYPE, UNKNOWN, Measurements
 from apps.serve.problems import Kind, Problem
+from apps.serve.shadow_router import RECOMMEND
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
+from libs.calls.caller import Caller
+from libs.calls.frames import Busy
+from libs.calls.load import CPU_SHARE, CpuShare
 from libs.models.contract import SizeAnswer, SizeQuery
 
 log = logging.getLogger(__name__)
@@ -67,7 +70,7 @@ class Gateway:
         self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
         self._access = Access(self._settings.requests_per_minute)
         self._measurements = Measurements(secrets.token_hex(4))
-        self._downstream = Downstream(shadow_router)
+        self._shadow_router = Caller(shadow_router, self._measurements.call)
         self._coalescer = Coalescer(
             self._dispatch,
             self._settings.batches_in_flight,
@@ -75,12 +78,17 @@ class Gateway:
             self._settings.max_waiting_requests,
         )
         self._champions: Mapping[str, str | None] = {}
+        self._cpu_share = CpuShare()
         self._docs = DocsPage()
         self._openapi = openapi(self._settings.max_articles)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take `{"markets": {market: {"champion": version | null}}}`; requests see the old or the new, never half."""
         self._champions = {name: market["champion"] for name, market in user_config["markets"].items()}
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What decides how many replicas there are; Serve calls it by name."""
+        return {CPU_SHARE: self._cpu_share.read()}
 
     async def __call__(self, request: Request) -> Response:
         """Answer anything; what cannot be answered is a problem document, never an exception."""
@@ -175,7 +183,7 @@ class Gateway:
         except TimeoutError as error:
             detail = f"No answer within {self._settings.timeout_s:g} s. Try again, or ask about fewer articles at once."
             raise Problem(Kind.DEADLINE_EXCEEDED, detail) from error
-        except Overloaded as error:
+        except (Overloaded, Busy) as error:
             raise Problem(Kind.OVERLOADED, "Try again after the time in Retry-After, with fewer at once.") from error
         except TransientError as error:
             log.warning("request %s of market %s was not answered: %s", query.request_id, query.market, error)
@@ -183,7 +191,7 @@ class Gateway:
 
     async def _dispatch(self, market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
         self._measurements.batch(len(queries))
-        return await self._downstream.recommend(queries)
+        return await self._shadow_router.call(RECOMMEND, queries)
 
     async def _markets(self, request: Request, request_id: str) -> Response:
         key = self._access.admit(await self._keys.ring(), request.headers, "markets")

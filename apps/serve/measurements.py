@@ -45,6 +45,12 @@ class Measurements:
             buckets=_BATCH,
             registry=self._registry,
         )
+        self._calls = Counter(
+            "fitwave_calls",
+            "Batches sent to the shadow router, by the way they went.",
+            ("way", "replica"),
+            registry=self._registry,
+        )
         self._recommendations = Counter(
             "fitwave_recommendations",
             "Answers for single articles, by what they say.",
@@ -60,6 +66,10 @@ class Measurements:
     def batch(self, requests: int) -> None:
         """Count one batch that leaves."""
         self._batches.labels(self._replica).observe(requests)
+
+    def call(self, way: str) -> None:
+        """Count one call to the shadow router: straight to a replica, or by Serve's handle where none is known."""
+        self._calls.labels(way, self._replica).inc()
 
     def recommendations(self, market: str, recommendations: Iterable[Answered]) -> None:
         """Count the answers of one request."""

@@ -12,15 +12,17 @@ from typing import Any
 
 from ray import serve
 from ray.exceptions import RayError
-from ray.serve.exceptions import BackPressureError, RayServeException
-from ray.serve.handle import DeploymentHandle
+from ray.serve.exceptions import RayServeException
 
 from libs.base.errors import FitwaveError
+from libs.calls.caller import Caller
+from libs.calls.frames import Busy, CalledFailed
 from libs.features.wire import pack, unpack
 from libs.models.contract import Answered, SizeQuery
 from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, PairLog
 from libs.models.sampling import pseudonym
 from libs.models.scorer import Scored
+from libs.models.size_model import SCORE
 
 # Mirrored batches under way at once; more are shed, and counted, so that a slow challenger fills no queue.
 _MAX_IN_FLIGHT = 32
@@ -45,13 +47,15 @@ class Mirror:
         self._pair_log = pair_log
         self._secret = pair_secret(Path(home))
         self._targets: Mapping[str, MirrorTarget] = {}
-        self._handles: dict[str, DeploymentHandle[Any]] = {}
+        self._callers: dict[str, Caller] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def set_targets(self, targets: Mapping[str, MirrorTarget]) -> None:
         """Follow the challengers that are there now."""
         self._targets = targets
-        self._handles = {}
+        while self._callers:
+            _, caller = self._callers.popitem()
+            caller.close()
 
     def target(self, market: str) -> MirrorTarget | None:
         """The market's challenger, if it has one."""
@@ -82,25 +86,24 @@ class Mirror:
         articles = [article for pair in pairs for article in pair.query.article_ids]
         try:
             async with asyncio.timeout(target.timeout_s):
-                handle = await self._handle(target)
+                caller = await self._caller(target)
                 asked = pack(unpack(features).select(questions))
-                challenger = await handle.score.remote(target.market, asked, articles)
+                challenger = await caller.call(SCORE, target.market, asked, articles)
         except TimeoutError:
             self._record(target, pairs, champion, None, TIMEOUT)
-        except BackPressureError:
+        except Busy:
             self._record(target, pairs, champion, None, SHED)
-        except (RayError, RayServeException, FitwaveError):
+        except (RayError, RayServeException, FitwaveError, CalledFailed):
             self._record(target, pairs, champion, None, ERROR)
         else:
             self._record(target, pairs, champion, challenger, COMPLETE)
 
-    async def _handle(self, target: MirrorTarget) -> DeploymentHandle[Any]:
-        if target.application not in self._handles:
+    async def _caller(self, target: MirrorTarget) -> Caller:
+        if target.application not in self._callers:
             # Looking a handle up asks the Serve controller and blocks: never on the event loop.
-            self._handles[target.application] = await asyncio.to_thread(
-                serve.get_deployment_handle, "SizeModel", target.application
-            )
-        return self._handles[target.application]
+            handle = await asyncio.to_thread(serve.get_deployment_handle, "SizeModel", target.application)
+            self._callers[target.application] = Caller(handle)
+        return self._callers[target.application]
 
     def _record(
         self,

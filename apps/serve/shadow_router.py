@@ -1,23 +1,26 @@
 """The ShadowRouter deployment: the champion answers now; a sample is mirrored to the challenger, out of the way."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from apps.serve.feature_lookup import LOOK_UP
 from apps.serve.mirror import Mirror, MirrorTarget
-from libs.base.errors import FitwaveError
+from libs.calls.called import Called
+from libs.calls.caller import Caller
+from libs.calls.frames import Method
 from libs.features.lookup import Question
 from libs.models.contract import SizeAnswer, SizeQuery
 from libs.models.pair_log import PairLog
 from libs.models.sampling import in_sample
 from libs.models.scorer import Scored
+from libs.models.size_model import SCORE
 
-log = logging.getLogger(__name__)
+RECOMMEND = Method("recommend", tuple[list[SizeQuery]], list[SizeAnswer])
 
 
-class ShadowRouter:
+class ShadowRouter(Called):
     """Takes a batch of one market's queries through lookup and model, and starts the mirrored call."""
 
     def __init__(
@@ -27,8 +30,9 @@ class ShadowRouter:
         lake: str,
         home: str,
     ) -> None:
-        self._feature_lookup = feature_lookup
-        self._size_models = size_models
+        super().__init__({RECOMMEND: self.recommend})
+        self._feature_lookup = Caller(feature_lookup)
+        self._size_models = {name: Caller(handle) for name, handle in size_models.items()}
         self._size_model_of: Mapping[str, str] = {}
         self._pair_log = PairLog(lake)
         self._mirror = Mirror(self._pair_log, home)
@@ -46,8 +50,10 @@ class ShadowRouter:
         )
 
     async def recommend(self, queries: list[SizeQuery]) -> list[SizeAnswer]:
-        """Answer a batch of one market, in order. What fails is said in the answers' `error`, not raised: the
-        gateway tells a batch that was answered with errors from a replica that died.
+        """Answer a batch of one market, in order.
+
+        Raises:
+            TransientError: the lookup or the model is away.
         """
         market = queries[0].market
         questions = [
@@ -56,19 +62,11 @@ class ShadowRouter:
             for article in query.article_ids
         ]
         articles = [question.article_id for question in questions]
-        try:
-            features = await self._feature_lookup.look_up.remote(market, questions)
-            scored = await self._score(market, features, articles)
-        except FitwaveError as error:
-            log.warning("batch of %s failed: %s", market, error)
-            return [SizeAnswer(query.request_id, "", [], str(error)) for query in queries]
+        features = await self._feature_lookup.call(LOOK_UP, market, questions)
+        model = self._size_models[self._size_model_of[market]]
+        scored = await model.call(SCORE, market, features, articles)
         self._start_mirror(market, queries, features, scored)
         return _split(queries, scored)
-
-    async def _score(self, market: str, features: bytes, articles: list[str]) -> Scored:
-        model = self._size_models[self._size_model_of[market]]
-        scored: Scored = await model.score.remote(market, features, articles)
-        return scored
 
     def _start_mirror(self, market: str, queries: list[SizeQuery], features: bytes, scored: Scored) -> None:
         target = self._mirror.target(market)

@@ -83,12 +83,11 @@ def answered(recommendation: Recommendation) -> Answered:
 
 
 class SizeAnswer(msgspec.Struct, frozen=True):
-    """The router's answer to one query. `error` set: the query failed, and `recommendations` is empty."""
+    """The router's answer to one query, in the order of its articles."""
 
     request_id: str
     model_version: str
     recommendations: list[Answered]
-    error: str | None = None
 
 
 class ModelRef(msgspec.Struct, frozen=True):

@@ -25,6 +25,8 @@ _HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
 _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 0.5}
 # A line in the log for each call between deployments took 5 % of every replica's time; the gateway counts requests.
 _LOGGING = {"enable_access_log": False}
+# What decides how many replicas there are.
+_POLICY = {"policy_function": "libs.calls.load:by_cpu_share"}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
 _CPUS = 0.1
 _POLL_S = 0.1
@@ -129,7 +131,7 @@ def _deployment(name: str, replicas: Replicas, user_config: dict[str, Any] | Non
             "autoscaling_config": {
                 "min_replicas": replicas.min,
                 "max_replicas": replicas.max,
-                "target_ongoing_requests": max(1, ongoing // 2),
+                "policy": _POLICY,
             }
         }
     return {

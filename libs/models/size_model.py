@@ -4,15 +4,20 @@ from typing import Any
 
 import msgspec
 
+from libs.calls.called import Called
+from libs.calls.frames import Method
 from libs.features.wire import unpack
 from libs.models.contract import ModelRef
 from libs.models.scorer import Scored, Scorer
 
+SCORE = Method("score", tuple[str, bytes, list[str]], Scored)
 
-class SizeModel:
+
+class SizeModel(Called):
     """Answers batches with the models of its `user_config`; Serve swaps them in the living replica."""
 
     def __init__(self) -> None:
+        super().__init__({SCORE: self.score})
         self._scorer = Scorer()
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:

@@ -29,6 +29,9 @@ class Router:
 
     def __init__(self, recommend: Recommend) -> None:
         self._recommend = recommend
+        # As a handle is that has not been told of any replica: every call goes through it.
+        self._router = None
+        self.deployment_name = "ShadowRouter"
         self.batches: list[list[SizeQuery]] = []
         self.calls: list[Call] = []
 

@@ -43,12 +43,6 @@ def test_only_unknown_articles_are_a_problem_of_the_version_that_was_asked() -> 
     assert problem.value.headers == {"X-Model-Version": "3"}
 
 
-def test_an_error_is_unavailable() -> None:
-    with pytest.raises(Problem) as problem:
-        recommendations_response(QUERY, SizeAnswer("r-1", "", [], "the online store is away"))
-    assert problem.value.kind == Kind.UNAVAILABLE
-
-
 def test_an_article_without_answer_is_a_bug() -> None:
     with pytest.raises(InvariantError):
         recommendations_response(QUERY, SizeAnswer("r-1", "3", [answer("a")]))
