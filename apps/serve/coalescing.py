@@ -48,6 +48,11 @@ class Coalescer:
         self._max_waiting = max_waiting
         self._lanes: dict[str, _Lane] = {}
 
+    def is_full(self, market: str) -> bool:
+        """Whether a further request of this market would be turned away."""
+        lane = self._lanes.get(market)
+        return lane is not None and len(lane.waiting) >= self._max_waiting
+
     async def ask(self, query: SizeQuery) -> SizeAnswer:
         """The answer to one query.
 
@@ -58,9 +63,9 @@ class Coalescer:
             Overloaded: too many of this market wait already.
             Exception: whatever dispatch raised for this caller's batch.
         """
+        if self.is_full(query.market):
+            raise Overloaded(f"{self._max_waiting} requests of market {query.market!r} wait already")
         lane = self._lanes.setdefault(query.market, _Lane(query.market))
-        if len(lane.waiting) >= self._max_waiting:
-            raise Overloaded(f"{len(lane.waiting)} requests of market {query.market!r} wait already")
         loop = asyncio.get_running_loop()
         answer: Caller = loop.create_future()
         lane.waiting[answer] = query

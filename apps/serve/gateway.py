@@ -28,13 +28,15 @@ from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
 from apps.serve.key_watch import KeyReader, KeyWatch
 from apps.serve.measurements import MEDIA_TYPE, UNKNOWN, Measurements
-from apps.serve.problems import Kind, Problem
+from apps.serve.problems import Kind, Problem, overloaded
 from apps.serve.shadow_router import RECOMMEND
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy
+from libs.calls.heap import freeze_heap
 from libs.calls.load import CPU_SHARE, CpuShare
+from libs.calls.replica_log import log_beside_serve
 from libs.models.contract import SizeAnswer, SizeQuery
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Gateway:
         keys: KeyWatch | None = None,
     ) -> None:
         """`settings` are those of `libs.base.environment.Gateway`; `keys` are by default the environment's in Redis."""
+        log_beside_serve()
         self._settings = GatewaySettings.model_validate(settings)
         self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
         self._access = Access(self._settings.requests_per_minute)
@@ -85,6 +88,11 @@ class Gateway:
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take `{"markets": {market: {"champion": version | null}}}`; requests see the old or the new, never half."""
         self._champions = {name: market["champion"] for name, market in user_config["markets"].items()}
+
+    async def record_replica_metadata(self) -> dict[str, str]:
+        """Serve calls it once, when the replica is ready; there is nothing that anybody has to know."""
+        freeze_heap()
+        return {}
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What decides how many replicas there are; Serve calls it by name."""
@@ -147,6 +155,8 @@ class Gateway:
         return None
 
     async def _recommend(self, market: str, request: Request, request_id: str) -> Response:
+        if self._coalescer.is_full(market):
+            raise overloaded()  # before any work: there is too much of it
         deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
         key = self._access.admit(await self._keys.ring(), request.headers, "recommend")
         self._require_champion(market, key)
@@ -184,7 +194,7 @@ class Gateway:
             detail = f"No answer within {self._settings.timeout_s:g} s. Try again, or ask about fewer articles at once."
             raise Problem(Kind.DEADLINE_EXCEEDED, detail) from error
         except (Overloaded, Busy) as error:
-            raise Problem(Kind.OVERLOADED, "Try again after the time in Retry-After, with fewer at once.") from error
+            raise overloaded() from error
         except TransientError as error:
             log.warning("request %s of market %s was not answered: %s", query.request_id, query.market, error)
             raise Problem(Kind.UNAVAILABLE, "What answers is away for the moment. Try again.") from error

@@ -85,3 +85,8 @@ class Problem(FitwaveError):
         kind = self.kind
         document = ProblemDocument(kind.type, kind.title, kind.status, self.detail, request_id)
         return Response(msgspec.json.encode(document), kind.status, self.headers, MEDIA_TYPE)
+
+
+def overloaded() -> Problem:
+    """What is said to a request that is turned away because too many wait already."""
+    return Problem(Kind.OVERLOADED, "Try again after the time in Retry-After, with fewer at once.")

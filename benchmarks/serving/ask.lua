@@ -1,9 +1,12 @@
 -- wrk: a question a request, drawn anew from a file of bodies, a JSON object a line; without a file, a GET.
--- Arguments: the file; the API key. Either may be empty.
+-- Arguments: the file; the API key; for how many milliseconds, on average, a connection rests before each request.
+-- Any may be empty.
 local bodies = {}
 
 function init(args)
   if args[2] ~= "" then wrk.headers["Authorization"] = "Bearer " .. args[2] end
+  local rest = tonumber(args[3])
+  if rest then delay = function() return math.random(2 * rest) end end
   if args[1] == "" then return end
   for line in io.lines(args[1]) do bodies[#bodies + 1] = line end
   math.randomseed(os.time())

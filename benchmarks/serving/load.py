@@ -49,11 +49,16 @@ def require_wrk() -> str:
     return found
 
 
-def load(target: Target, connections: int, seconds: float) -> Seen:
-    """Load a target from one thread: it keeps up with any of them, and leaves the cores to the service."""
+def load(target: Target, connections: int, seconds: float, rest_s: float | None = None) -> Seen:
+    """Load a target from one thread: it keeps up with any of them, and leaves the cores to the service.
+
+    A connection asks again at once, or after a rest of `rest_s` on average: then as many requests come however slow the
+    answers are.
+    """
     command = [
         *(require_wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", f"{_TIMEOUT_S}s"),
         *("-s", str(_SCRIPT), target.url, "--", str(target.bodies or ""), target.key or ""),
+        *([] if rest_s is None else [f"{rest_s * 1000:.0f}"]),
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     return Seen(**json.loads(ran.stdout.strip().splitlines()[-1]))

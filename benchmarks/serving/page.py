@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from benchmarks.marks import replace_between_marks
 from benchmarks.serving.figures import BARS, CONNECTIONS
 
 TITLES = {
@@ -17,18 +18,14 @@ TITLES = {
     "naive": "naive Serve composition",
     "empty_gateway": "empty gateway endpoint",
 }
-_BEGIN, _END = "<!-- made by benchmarks.serving: begin -->", "<!-- made by benchmarks.serving: end -->"
 
 
 def write_page(found: Mapping[str, Any], page: Path) -> None:
     """Replace what stands between the page's two marks, and draw the plot beside it."""
-    text = page.read_text(encoding="utf-8")
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
     figure = page.with_suffix(".svg")
     _draw(found["medians"], figure)
-    parts = [_BEGIN, "", _rows(found["medians"]), "", f"![requests/s by connections]({figure.name})", "", _bars(found)]
-    page.write_text(before + "\n".join([*parts, "", _END]) + after, encoding="utf-8")
+    parts = [_rows(found["medians"]), "", f"![requests/s by connections]({figure.name})", "", _bars(found)]
+    replace_between_marks(page, "benchmarks.serving", parts)
 
 
 def _rows(medians: Mapping[str, Any]) -> str:

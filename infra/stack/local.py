@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, require_free, stop
 from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
 from infra.stack.redis_server import answers, require_redis, start_redis
@@ -68,7 +69,8 @@ def _start(environment: Environment) -> Endpoints:
             raise DataError("ray_address is set, so ray_dashboard_url is needed too: jobs and Serve are sent there")
         address, dashboard, token = environment.ray_address, environment.ray_dashboard_url, None
     else:
-        ray = start_ray(environment.home, record)
+        limits = Limits(gateway.max_requests_at_once, gateway.max_requests_queued)
+        ray = start_ray(environment.home, limits, record)
         address, dashboard, token = ray.gcs, ray.dashboard, ray.token
     return Endpoints(
         redis_url=redis_url,

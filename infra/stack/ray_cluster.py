@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from infra.stack.haproxy import haproxy_environment, stop_left_behind
+from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, start, wait_until
 from libs.base.endpoints import LOOPBACK_SWITCH
 from libs.base.environment import REPOSITORY
@@ -33,7 +34,7 @@ class RayAddresses:
     token: Path
 
 
-def start_ray(home: Path, record: Record) -> RayAddresses:
+def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
     """Start a head node; returns when its dashboard answers."""
     token = token_file(home)
     if not token.exists():
@@ -51,7 +52,7 @@ def start_ray(home: Path, record: Record) -> RayAddresses:
     ]
     addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token)
     started = start(
-        "ray", command, _environment(token, temp_dir), addresses.dashboard, home / "logs" / "ray.log", record
+        "ray", command, _environment(token, temp_dir, limits), addresses.dashboard, home / "logs" / "ray.log", record
     )
     wait_until(started, lambda: dashboard_answers(addresses.dashboard, token), _READY_S)
     return addresses
@@ -62,7 +63,7 @@ def token_file(home: Path) -> Path:
     return home / "ray-token"
 
 
-def _environment(token: Path, temp_dir: Path) -> dict[str, str]:
+def _environment(token: Path, temp_dir: Path, limits: Limits) -> dict[str, str]:
     """What every process of the cluster inherits."""
     return {
         "RAY_AUTH_MODE": "token",
@@ -72,6 +73,8 @@ def _environment(token: Path, temp_dir: Path) -> dict[str, str]:
         "TMPDIR": str(temp_dir),
         # Serve is shut down before Ray: draining again on SIGTERM would only wait out its 30 s.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        # The same as everything else: what asks and answers is not to be worth less than what watches it.
+        "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
         "FEAST_USAGE": "False",
@@ -83,7 +86,7 @@ def _environment(token: Path, temp_dir: Path) -> dict[str, str]:
         # one busy process took five times as long.
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
-        **haproxy_environment(temp_dir),
+        **haproxy_environment(temp_dir, limits),
     }
 
 

@@ -29,7 +29,12 @@ _FROM_PROCESS = {
 
 
 class Gateway(Frozen):
-    """The one HTTP entry of all markets."""
+    """The one HTTP entry of all markets.
+
+    The limits are a replica's. A market has at most `batches_in_flight` batches under way and `max_waiting_requests`
+    that wait for one; all markets together have at most `max_requests_at_once`, and `max_requests_queued` wait before
+    all replicas (both are taken when the cluster starts). What is beyond is turned away at once with 503.
+    """
 
     host: str = "127.0.0.1"
     port: int | None = Field(default=None, ge=1, le=65535)
@@ -39,7 +44,9 @@ class Gateway(Frozen):
     timeout_s: float = Field(default=5.0, gt=0)
     batches_in_flight: int = Field(default=2, ge=1)
     max_batch_requests: int = Field(default=64, ge=1)
-    max_waiting_requests: int = Field(default=1024, ge=1)
+    max_waiting_requests: int = Field(default=128, ge=1)
+    max_requests_at_once: int = Field(default=128, ge=1)
+    max_requests_queued: int = Field(default=16, ge=1)
     requests_per_minute: int = Field(default=600_000, ge=1)
 
 

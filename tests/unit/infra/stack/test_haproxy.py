@@ -10,46 +10,34 @@ import psutil
 import pytest
 
 from infra.stack.haproxy import haproxy_environment, stop_left_behind
+from infra.stack.haproxy_config import Limits
+from libs.base.environment import REPOSITORY
 
-CONFIG = """\
-frontend prometheus
-    bind :9101
-frontend http_frontend
-    bind 127.0.0.1:8000
-    # bind :1 in a comment stays
-listen stats
-  bind *:8404
-"""
+LIMITS = Limits(at_once=128, waiting=16)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return haproxy_environment(tmp_path)
+    return haproxy_environment(tmp_path, LIMITS)
 
 
-def test_nothing_is_bound_to_all_interfaces(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_configuration_is_adapted_before_haproxy_reads_it(environment: dict[str, str], tmp_path: Path) -> None:
     config = tmp_path / "haproxy.cfg"
-    config.write_text(CONFIG)
+    config.write_text("listen stats\n  bind *:8404\n    server SERVE_REPLICA_a 127.0.0.1:1\n")
     command = [environment["RAY_SERVE_HAPROXY_BINARY_PATH"], "-db", "-f", str(config), "-sf", "1"]
-    echoing = {**os.environ, **environment, "FITWAVE_HAPROXY_BINARY": "/bin/echo"}
+    echoing = {**os.environ, "PYTHONPATH": str(REPOSITORY), **environment, "FITWAVE_HAPROXY_BINARY": "/bin/echo"}
     ran = subprocess.run(command, env=echoing, capture_output=True, text=True)
     assert ran.stdout == f"-db -f {config} -sf 1\n"
-    binds = [line.strip() for line in config.read_text().splitlines() if line.strip().startswith("bind")]
-    assert binds == ["bind 127.0.0.1:9101", "bind 127.0.0.1:8000", "bind 127.0.0.1:8404"]
-    assert "# bind :1 in a comment stays" in config.read_text()
-
-
-def test_what_it_binds_is_a_configuration_that_haproxy_takes(environment: dict[str, str], tmp_path: Path) -> None:
-    config = tmp_path / "haproxy.cfg"
-    config.write_text("defaults\n    mode http\n    timeout client 1s\n" + CONFIG)
-    command = [environment["RAY_SERVE_HAPROXY_BINARY_PATH"], "-c", "-f", str(config)]
-    assert subprocess.run(command, env={**os.environ, **environment}, capture_output=True).returncode == 0
+    assert (
+        config.read_text()
+        == "listen stats\n  bind 127.0.0.1:8404\n    server SERVE_REPLICA_a 127.0.0.1:1 maxconn 128\n"
+    )
 
 
 def test_every_environment_has_files_and_ports_of_its_own(environment: dict[str, str], tmp_path: Path) -> None:
     other_folder = tmp_path / "other"
     other_folder.mkdir()
-    other = haproxy_environment(other_folder)
+    other = haproxy_environment(other_folder, LIMITS)
     own = [name for name in environment if name.endswith(("_PATH", "_LOC", "_BASE", "_FILE", "_PORT", "_PIDS"))]
     own.remove("RAY_SERVE_HAPROXY_BINARY_PATH")
     assert len(own) == 8
