@@ -68,7 +68,6 @@ class Gateway:
         keys: KeyWatch | None = None,
     ) -> None:
         """`settings` are those of `libs.base.environment.Gateway`; `keys` are by default the environment's in Redis."""
-        log_beside_serve()
         self._settings = GatewaySettings.model_validate(settings)
         self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
         self._access = Access(self._settings.requests_per_minute)
@@ -91,6 +90,7 @@ class Gateway:
 
     async def record_replica_metadata(self) -> dict[str, str]:
         """Serve calls it once, when the replica is ready; there is nothing that anybody has to know."""
+        log_beside_serve()
         freeze_heap()
         return {}
 

