@@ -77,13 +77,13 @@ def overload(
 
 def _run(environment: Environment, endpoints: "Endpoints", seconds: float) -> dict[str, Any]:
     # Only now: this imports Ray, which reads the cluster's address and token from the process it is imported in.
-    from benchmarks.serving.stage import MARKET, set_up
+    from benchmarks.serving.stage import set_up
 
     stage = set_up(environment, endpoints)
     questions = write_questions(
         environment.home / "questions.jsonl", stage.customers, stage.articles, _QUESTIONS, articles_each=1, seed=1
     )
-    target = Target(f"{stage.url}/v1/markets/{MARKET}/size-recommendations", stage.key, questions)
+    target = Target(f"{stage.url}{stage.path}", stage.key, questions)
     stage.deploy(mirrored=False)
     load(target, _CONNECTIONS, _CALM_S / 4)
     calm, before = _watched(target, _CALM_S, lambda: load(target, _CONNECTIONS, _CALM_S))

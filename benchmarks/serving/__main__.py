@@ -31,6 +31,8 @@ app = App(name="serving", help="Requests per second and latencies, beside the pe
 _WARM_UP_S = 4.0
 _WARM_UP_CONNECTIONS = 32
 _QUESTIONS, _QUESTIONS_OF_MANY = 50_000, 5_000
+# Turns with some mirrored and with none, and how long each takes.
+_TURNS, _TURN_S, _SHARE = 24, 3.0, 0.2
 
 
 @app.default
@@ -81,17 +83,29 @@ def _run(environment: Environment, endpoints: "Endpoints", rounds: int, seconds:
                 if name == figures.FITWAVE:
                     seen_many.append(load(Target(target.url, target.key, many), 1, seconds))
                     _say(round_, f"{name}, {figures.MANY} articles", 1, seen_many[-1])
+    mirrored, unmirrored = _turns(stage, Target(f"{stage.url}{stage.path}", stage.key, ones))
     machine = {"cores": os.cpu_count(), "platform": platform.platform(), "rounds": rounds, "seconds": seconds}
     machine |= {"customers": len(stage.customers), "articles": len(stage.articles)}
-    return figures.document(measured, seen_many, machine)
+    return figures.document(measured, figures.Alone(seen_many, mirrored, unmirrored), machine)
+
+
+def _turns(stage: "Stage", target: Target) -> tuple[list[Seen], list[Seen]]:
+    """One connection with 20 % mirrored and with none, in turns and alternating order."""
+    seen: dict[float, list[Seen]] = {_SHARE: [], 0.0: []}
+    for turn in range(_TURNS):
+        for share in (_SHARE, 0.0) if turn % 2 == 0 else (0.0, _SHARE):
+            stage.mirroring(share).deploy(mirrored=True)
+            load(target, 1, _TURN_S / 3)
+            seen[share].append(load(target, 1, _TURN_S))
+            _say(turn, f"fitwave, {share:.0%} mirrored", 1, seen[share][-1])
+    return seen[_SHARE], seen[0.0]
 
 
 def _arms(stage: "Stage", ones: Path) -> dict[str, Callable[[], AbstractContextManager[Target]]]:
     """Everything that is measured, by name: a context that has it running and tells where to ask."""
     from benchmarks.serving.peers import servers
-    from benchmarks.serving.stage import MARKET
 
-    recommend = Target(f"{stage.url}/v1/markets/{MARKET}/size-recommendations", stage.key, ones)
+    recommend = Target(f"{stage.url}{stage.path}", stage.key, ones)
 
     @contextmanager
     def fitwave(target: Target, *, mirrored: bool = False) -> Iterator[Target]:

@@ -60,14 +60,28 @@ def medians(measured: Measured) -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
-def ratios(measured: Measured, many: Sequence[Seen]) -> dict[str, float]:
-    """The ratios of `BARS`: each the median over rounds of the ratio within a round. `many` are questions of 24."""
+@dataclass(frozen=True)
+class Alone:
+    """Further measurements at one connection, where latencies are all there is.
+
+    `many`: questions of 24 articles, once a round. `mirrored`, `unmirrored`: the same installation with 20 % mirrored
+    and with none, in turns of seconds: from minute to minute a machine's own pace changes by more than is measured.
+    """
+
+    many: Sequence[Seen]
+    mirrored: Sequence[Seen]
+    unmirrored: Sequence[Seen]
+
+
+def ratios(measured: Measured, alone: Alone) -> dict[str, float]:
+    """The ratios of `BARS`: each the median over rounds, or turns, of the ratio within one."""
 
     def within(arm: str, other: str, connections: int, figure: str) -> float:
         pairs = zip(measured[arm][connections], measured[other][connections], strict=True)
         return float(median(getattr(one, figure) / getattr(two, figure) for one, two in pairs))
 
-    alone = measured[FITWAVE]
+    one_article = measured[FITWAVE][1]
+    turns = zip(alone.mirrored, alone.unmirrored, strict=True)
     found = {
         "throughput_vs_monolith": within(FITWAVE, MONOLITH, 128, "per_s"),
         "throughput_vs_monolith_uncached": within(FITWAVE, UNCACHED, 128, "per_s"),
@@ -76,24 +90,26 @@ def ratios(measured: Measured, many: Sequence[Seen]) -> dict[str, float]:
         "throughput_vs_empty_gateway": within(FITWAVE, EMPTY, 128, "per_s"),
         "p50_1conn_vs_monolith": within(FITWAVE, MONOLITH, 1, "p50_ms"),
         "shadow_throughput_cost": 1 - within(MIRRORED, FITWAVE, 128, "per_s"),
-        "shadow_p50_cost": within(MIRRORED, FITWAVE, 1, "p50_ms") - 1,
-        "articles24_vs_1_latency": median(a.p50_ms / b.p50_ms for a, b in zip(many, alone[1], strict=True)),
-        "p99_vs_p50_32conn": median(one.p99_ms / one.p50_ms for one in alone[32]),
+        "shadow_p50_cost": median(with_.p50_ms / without.p50_ms for with_, without in turns) - 1,
+        "articles24_vs_1_latency": median(a.p50_ms / b.p50_ms for a, b in zip(alone.many, one_article, strict=True)),
+        "p99_vs_p50_32conn": median(one.p99_ms / one.p50_ms for one in measured[FITWAVE][32]),
         "errors": sum(one.errors for arm in (FITWAVE, MIRRORED) for seen in measured[arm].values() for one in seen),
     }
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def document(measured: Measured, many: Sequence[Seen], machine: Mapping[str, Any]) -> dict[str, Any]:
+def document(measured: Measured, alone: Alone, machine: Mapping[str, Any]) -> dict[str, Any]:
     """What is written as JSON: ratios at the top, medians by arm, and every measurement."""
     rounds = {
         arm: {str(connections): [asdict(one) for one in seen] for connections, seen in by_connections.items()}
         for arm, by_connections in measured.items()
     }
     return {
-        **ratios(measured, many),
+        **ratios(measured, alone),
         "medians": medians(measured),
-        "articles24_p50_ms": [one.p50_ms for one in many],
+        "articles24_p50_ms": [one.p50_ms for one in alone.many],
+        "mirrored_p50_ms": [one.p50_ms for one in alone.mirrored],
+        "unmirrored_p50_ms": [one.p50_ms for one in alone.unmirrored],
         "rounds": rounds,
         "machine": dict(machine),
     }

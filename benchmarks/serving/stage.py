@@ -1,7 +1,7 @@
 """The market that everything is measured on: made up, trained once, its features online, its model the champion."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,7 @@ from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError
+from libs.base.market import Replicas
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
@@ -40,6 +41,25 @@ class Stage:
     @property
     def url(self) -> str:
         return f"http://{self.environment.serving.gateway.host}:{self.endpoints.gateway_port}"
+
+    @property
+    def path(self) -> str:
+        return f"/v1/markets/{MARKET}/size-recommendations"
+
+    def scaled(self, each: Replicas) -> "Stage":
+        """The same with so many replicas of every deployment."""
+        serving = self.environment.serving
+        gateway = serving.gateway.model_copy(update={"replicas": each})
+        parts = {"gateway": gateway, "shadow_router": each, "feature_lookup": each, "pooled_size_model": each}
+        scaled = self.environment.model_copy(update={"serving": serving.model_copy(update=parts)})
+        return replace(self, environment=scaled)
+
+    def mirroring(self, share: float) -> "Stage":
+        """The same with so large a share of customers mirrored while there is a challenger."""
+        market = self.environment.market(MARKET)
+        shadow = market.shadow.model_copy(update={"share": share})
+        markets = {**self.environment.markets, MARKET: market.model_copy(update={"shadow": shadow})}
+        return replace(self, environment=self.environment.model_copy(update={"markets": markets}))
 
     def deploy(self, *, mirrored: bool) -> None:
         """Serve the model as the champion; mirrored: and once more as the challenger."""

@@ -15,8 +15,10 @@ import httpx
 import polars as pl
 import psutil
 import pytest
+import yaml
 
 from apps.serve.api_keys import SCOPES
+from apps.serve.cli import app as serve_app
 from apps.serve.key_store import KeyStore
 from apps.serve.score_cli import app as score_app
 from apps.shadow import promotion
@@ -32,6 +34,7 @@ from libs.features.generator.deliveries import cut_off, deliver, scramble_return
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS
+from libs.models import serving_plan
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
 from tests.session import SESSION_FOLDER
@@ -402,6 +405,51 @@ def test_a_version_that_cannot_be_deployed_loses_its_role_and_blocks_nobody(
     assert registry.version("us", broken.number).tags["fitwave.status"] == "not deployed"
     world.lifecycle.publish()
     assert world.champion("us") == "1"
+
+
+def running(world: World) -> dict[str, list[int]]:
+    """The pids of the replicas that Serve calls running, by deployment of the live application."""
+    deployments = serving_plan.status(world.endpoints)["applications"]["fitwave-test"]["deployments"]
+    return {
+        name: [one["pid"] for one in deployment["replicas"] if one["state"] == "RUNNING"]
+        for name, deployment in deployments.items()
+    }
+
+
+def test_replicas_are_scaled_by_numbers_in_the_config_and_killed_without_a_failed_request(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    config = SESSION_FOLDER / "config" / "test" / "environment.yaml"
+    one_each = config.read_text(encoding="utf-8")
+    two = {"min": 2, "max": 2}
+    parts = {"gateway": {"replicas": two}, "shadow_router": two, "feature_lookup": two, "pooled_size_model": two}
+    deploy = ["deploy", "--environment", "test"]
+    with Traffic(world.url, world.key, {"de": world.shoppers("de")}) as traffic:
+        config.write_text(yaml.safe_dump(yaml.safe_load(one_each) | {"serving": parts}), encoding="utf-8")
+        serve_app(deploy, result_action="return_value")
+        assert {name: len(pids) for name, pids in running(world).items()} == dict.fromkeys(running(world), 2)
+        for name in ("ShadowRouter", "FeatureLookup", "SizeModel"):
+            psutil.Process(running(world)[name][0]).kill()
+            time.sleep(0.5)
+        config.write_text(one_each, encoding="utf-8")
+        serve_app(deploy, result_action="return_value")
+        deadline = time.monotonic() + _PATIENCE_S
+        while any(len(pids) != 1 for pids in running(world).values()):
+            assert time.monotonic() < deadline, running(world)
+            time.sleep(0.5)
+        time.sleep(1.0)
+        metrics = httpx.get(f"{world.url}/metrics", timeout=20).text
+    tally = traffic.tallies["de"]
+    assert tally.sent > 500
+    assert (tally.failed, dict(tally.failures)) == (0, {})
+    # Serve's handle is for the first call, and for when no replica is known.
+    assert calls(metrics, "direct") > 20 * calls(metrics, "serve")
+
+
+def calls(metrics: str, way: str) -> float:
+    """How many batches the gateway has sent this way."""
+    counted = [line for line in metrics.splitlines() if line.startswith("fitwave_calls_total") and way in line]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
 
 
 def test_the_history_is_in_the_ledger(
