@@ -91,6 +91,7 @@ class Gateway:
     async def record_replica_metadata(self) -> dict[str, str]:
         """Serve calls it once, when the replica is ready; there is nothing that anybody has to know."""
         log_beside_serve()
+        self._shadow_router.prepare()
         freeze_heap()
         return {}
 

@@ -37,6 +37,12 @@ class ShadowRouter(Called):
         self._pair_log = PairLog(lake)
         self._mirror = Mirror(self._pair_log, home)
 
+    async def record_replica_metadata(self) -> dict[str, Any]:
+        """What every caller is told of this replica, once it can take their calls."""
+        for caller in (self._feature_lookup, *self._size_models.values()):
+            caller.prepare()
+        return await super().record_replica_metadata()
+
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take `{"markets": {market: {"size_model": deployment, "challenger": {...} | null}}}`."""
         markets = user_config["markets"]

@@ -6,6 +6,7 @@ Serve's own call costs caller and replica some 2 ms of CPU time, this one a tent
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
@@ -43,6 +44,12 @@ class Caller:
         self._known: tuple[Replica, ...] = ()
         self._connections: dict[Replica, asyncio.Task[Connection]] = {}
         self._avoided: dict[Replica, float] = {}
+
+    def prepare(self) -> None:
+        """Begin to be told of replicas now, and not with the first call: that one would have to go by Serve, which may
+        take until a replica that just died is found out to be dead.
+        """
+        self._replicas.follow()
 
     async def call(self, method: Method[R], *arguments: Any) -> R:
         """The method's result. Cancelling it cancels the work.
@@ -89,6 +96,8 @@ class Caller:
         self._follow()
         now = time.monotonic()
         reachable = [one for one in self._known if self._avoided.get(one, 0.0) <= now]
+        # Drawn, so that with few calls each has its share, and none is met for the first time when another dies.
+        random.shuffle(reachable)
         return min(reachable, key=self._in_flight, default=None)
 
     def _follow(self) -> None:
@@ -103,8 +112,7 @@ class Caller:
 
     def _in_flight(self, replica: Replica) -> int:
         task = self._connections.get(replica)
-        is_open = task is not None and task.done() and not task.cancelled() and task.exception() is None
-        return task.result().in_flight if task is not None and is_open else 0
+        return task.result().in_flight if task is not None and _is_connected(task) else 0
 
     async def _connection(self, replica: Replica) -> Connection:
         task = self._connections.get(replica)
@@ -129,5 +137,9 @@ class Caller:
 
 
 def _retire(task: "asyncio.Task[Connection]") -> None:
-    if not task.cancelled() and task.exception() is None:
+    if _is_connected(task):
         task.result().retire()
+
+
+def _is_connected(task: "asyncio.Task[Connection]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

@@ -33,11 +33,6 @@ class Connection(asyncio.Protocol):
         """Calls that wait for their answer."""
         return len(self._waiting)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a call can be sent."""
-        return self._transport is not None and not self._is_retired
-
     async def call(self, method: Method[R], arguments: tuple[Any, ...]) -> R:
         """The method's result.
 

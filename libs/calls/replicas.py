@@ -22,10 +22,14 @@ class Replicas:
         self._running: Mapping[Any, Any] = {}
         self._listening: tuple[Replica, ...] = ()
 
+    def follow(self) -> None:
+        """Begin to be told; the loop that is to be told on must run."""
+        self._handle.options()
+
     def listening(self) -> tuple[Replica, ...]:
         """Those that run now and listen; another tuple each time they change.
 
-        None before the handle's first call, with which it begins to be told.
+        None before `follow` or the handle's first call, with which it begins to be told.
         """
         running = _running(self._handle)
         if running is not self._running:

@@ -416,6 +416,14 @@ def running(world: World) -> dict[str, list[int]]:
     }
 
 
+def await_replicas(world: World, each: int, gone: list[int]) -> None:
+    """Until every deployment runs so many replicas, and none of those that are gone."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not all(len(pids) == each and not set(pids) & set(gone) for pids in running(world).values()):
+        assert time.monotonic() < deadline, running(world)
+        time.sleep(0.5)
+
+
 def test_replicas_are_scaled_by_numbers_in_the_config_and_killed_without_a_failed_request(
     world: World, second_week: dict[str, MarketWeek]
 ) -> None:
@@ -428,15 +436,14 @@ def test_replicas_are_scaled_by_numbers_in_the_config_and_killed_without_a_faile
         config.write_text(yaml.safe_dump(yaml.safe_load(one_each) | {"serving": parts}), encoding="utf-8")
         serve_app(deploy, result_action="return_value")
         assert {name: len(pids) for name, pids in running(world).items()} == dict.fromkeys(running(world), 2)
-        for name in ("ShadowRouter", "FeatureLookup", "SizeModel"):
-            psutil.Process(running(world)[name][0]).kill()
+        killed = [running(world)[name][0] for name in ("ShadowRouter", "FeatureLookup", "SizeModel")]
+        for pid in killed:
+            psutil.Process(pid).kill()
             time.sleep(0.5)
+        await_replicas(world, 2, killed)
         config.write_text(one_each, encoding="utf-8")
         serve_app(deploy, result_action="return_value")
-        deadline = time.monotonic() + _PATIENCE_S
-        while any(len(pids) != 1 for pids in running(world).values()):
-            assert time.monotonic() < deadline, running(world)
-            time.sleep(0.5)
+        await_replicas(world, 1, killed)
         time.sleep(1.0)
         metrics = httpx.get(f"{world.url}/metrics", timeout=20).text
     tally = traffic.tallies["de"]

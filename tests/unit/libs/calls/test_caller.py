@@ -42,7 +42,8 @@ class Handle:
     def __init__(self, *errors: Exception) -> None:
         self._errors = list(errors)
         self._choosing = SimpleNamespace(curr_replicas={})
-        self._router = SimpleNamespace(_asyncio_router=SimpleNamespace(request_router=self._choosing))
+        # Serve tells a handle of replicas from its first use on.
+        self._router: Any = None
         self.responses: list[Response] = []
         self.echo = SimpleNamespace(remote=self._remote)
         self.wait = SimpleNamespace(remote=self._remote)
@@ -51,7 +52,12 @@ class Handle:
         """What Serve says after a change."""
         self._choosing.curr_replicas = {one: SimpleNamespace(replica_metadata=one._asdict()) for one in replicas}
 
+    def options(self) -> None:
+        self._router = SimpleNamespace(_asyncio_router=SimpleNamespace(request_router=self._choosing))
+
     def _remote(self, *arguments: Any) -> Response:
+        self.options()
+
         async def answer() -> list[str]:
             if self._errors:
                 raise self._errors.pop(0)
@@ -64,7 +70,9 @@ class Handle:
 
 
 def calling(handle: Handle, count: Callable[[Way], object] | None = None) -> Caller:
-    return Caller(handle, count)  # type: ignore[arg-type]  # Handle is the handle's boundary
+    caller = Caller(handle, count)  # type: ignore[arg-type]  # Handle is the handle's boundary
+    caller.prepare()
+    return caller
 
 
 async def test_goes_straight_to_a_replica_and_says_so(listen: Listen) -> None:
@@ -74,6 +82,33 @@ async def test_goes_straight_to_a_replica_and_says_so(listen: Listen) -> None:
     handle.runs((await listen())[0])
     assert await caller.call(ECHO, "a", 2) == ["a", "a"]
     assert ways == ["serve", "direct"]
+
+
+async def test_the_first_call_goes_straight_too_once_it_is_prepared(listen: Listen) -> None:
+    handle = Handle()
+    handle.runs((await listen())[0])
+    assert await calling(handle).call(ECHO, "a", 1) == ["a"]
+    unprepared = Caller(handle)  # type: ignore[arg-type]  # Handle is the handle's boundary
+    handle._router = None
+    assert await unprepared.call(ECHO, "a", 1) == ["by Serve"]
+
+
+async def test_with_few_calls_every_replica_has_its_share(listen: Listen) -> None:
+    answered = {"first": 0, "second": 0}
+
+    def counting(name: str) -> Callable[[str, int], Awaitable[list[str]]]:
+        async def echo(text: str, times: int) -> list[str]:
+            answered[name] += 1
+            return [text] * times
+
+        return echo
+
+    handle = Handle()
+    handle.runs(*[(await listen(echo=counting(name)))[0] for name in answered])
+    caller = calling(handle)
+    for _ in range(60):
+        await caller.call(ECHO, "a", 1)
+    assert min(answered.values()) > 10
 
 
 async def test_a_replica_that_does_not_listen_is_asked_by_serve() -> None:
