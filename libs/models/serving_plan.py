@@ -27,6 +27,8 @@ _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 
 _LOGGING = {"enable_access_log": False}
 # What decides how many replicas there are.
 _POLICY = {"policy_function": "libs.calls.load:by_cpu_share"}
+# What others act on: HAProxy, Serve. Among the arguments, a change of it would start every replica of all deployments anew.
+_NOT_THE_GATEWAYS_OWN = {"host", "port", "replicas", "max_requests_at_once", "max_requests_queued"}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
 _CPUS = 0.1
 _POLL_S = 0.1
@@ -105,7 +107,7 @@ def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> d
             "home": str(environment.home),
             "lake": environment.lake,
             "redis_url": endpoints.redis_url,
-            "gateway": serving.gateway.model_dump(mode="json"),
+            "gateway": serving.gateway.model_dump(mode="json", exclude=_NOT_THE_GATEWAYS_OWN),
             "dedicated": dedicated,
         },
         "deployments": deployments,

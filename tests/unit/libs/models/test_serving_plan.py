@@ -1,0 +1,54 @@
+"""The document that Serve is given."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.base.endpoints import Endpoints
+from libs.models.serving_plan import LiveState, render
+from tests.environments import SMALL_MARKET, environment_in
+
+ENDPOINTS = Endpoints(
+    redis_url="redis://127.0.0.1:1",
+    mlflow_uri="sqlite:///nowhere",
+    ray_address="127.0.0.1:2",
+    ray_dashboard_url="http://127.0.0.1:3",
+    ray_token_path=None,
+    gateway_port=4,
+)
+TWO = {"min": 2, "max": 2}
+
+
+def live(folder: Path, serving: dict[str, Any]) -> dict[str, Any]:
+    """The live application for these settings."""
+    environment = environment_in(folder, "test", {"de": SMALL_MARKET}, {"serving": serving, "state_dir": "/var"})
+    application: dict[str, Any] = render(environment, ENDPOINTS, LiveState({}, {}))["applications"][0]
+    return application
+
+
+@pytest.mark.parametrize(
+    "serving",
+    [
+        {"gateway": {"replicas": TWO}},
+        {"shadow_router": TWO},
+        {"feature_lookup": TWO},
+        {"pooled_size_model": TWO},
+        {"gateway": {"max_requests_at_once": 7, "max_requests_queued": 7}},
+    ],
+    ids=lambda serving: next(iter(serving)),
+)
+def test_scaling_leaves_the_applications_arguments_alone_or_serve_would_start_all_of_it_anew(
+    serving: dict[str, Any], tmp_path: Path
+) -> None:
+    assert live(tmp_path / "scaled", serving)["args"] == live(tmp_path / "before", {})["args"]
+
+
+def test_replicas_are_a_number_or_bounds_that_the_cpu_share_decides_between(tmp_path: Path) -> None:
+    serving = {"feature_lookup": TWO, "shadow_router": {"min": 1, "max": 3}}
+    deployments = {one["name"]: one for one in live(tmp_path, serving)["deployments"]}
+    assert deployments["FeatureLookup"]["num_replicas"] == 2
+    assert "autoscaling_config" not in deployments["FeatureLookup"]
+    bounds = deployments["ShadowRouter"]["autoscaling_config"]
+    assert (bounds["min_replicas"], bounds["max_replicas"]) == (1, 3)
+    assert bounds["policy"] == {"policy_function": "libs.calls.load:by_cpu_share"}
