@@ -27,7 +27,7 @@ _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 
 _LOGGING = {"enable_access_log": False}
 # What decides how many replicas there are.
 _POLICY = {"policy_function": "libs.calls.load:by_cpu_share"}
-# What others act on: HAProxy, Serve. Among the arguments, a change of it would start every replica of all deployments anew.
+# What HAProxy and Serve act on. Among the arguments, a change of it would start all replicas of every deployment anew.
 _NOT_THE_GATEWAYS_OWN = {"host", "port", "replicas", "max_requests_at_once", "max_requests_queued"}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
 _CPUS = 0.1
