@@ -3,7 +3,6 @@
 `python -m benchmarks.growth --out OUT.json --page docs/performance.md`
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -18,8 +17,8 @@ import psutil
 from cyclopts import App, Parameter
 
 from benchmarks.installation import installed
-from benchmarks.marks import replace_between_marks
-from benchmarks.serving.load import Target, load, require_wrk, write_questions
+from benchmarks.marks import report
+from benchmarks.serving.load import load, require_wrk
 from libs.base import console
 from libs.base.environment import Environment
 from libs.base.errors import DataError
@@ -62,10 +61,7 @@ def growth(
     require_wrk()
     with installed("serving") as (environment, endpoints):
         found = _run(environment, endpoints, seconds)
-    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if page is not None:
-        replace_between_marks(page, "benchmarks.growth", _table(found))
-    print("\n".join(_table(found)))
+    report(found, _table(found), "benchmarks.growth", out, page)
 
 
 def _run(environment: Environment, endpoints: "Endpoints", seconds: float) -> dict[str, Any]:
@@ -73,10 +69,7 @@ def _run(environment: Environment, endpoints: "Endpoints", seconds: float) -> di
     from benchmarks.serving.stage import set_up
 
     stage = set_up(environment, endpoints)
-    questions = write_questions(
-        environment.home / "questions.jsonl", stage.customers, stage.articles, _QUESTIONS, articles_each=1, seed=1
-    )
-    target = Target(f"{stage.url}{stage.path}", stage.key, questions)
+    target = stage.target(_QUESTIONS)
     found: dict[str, Any] = {}
     with ExitStack() as nodes:
         for count in _NODES:

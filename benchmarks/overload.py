@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Sequence
@@ -18,8 +17,8 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from benchmarks.installation import installed
-from benchmarks.marks import replace_between_marks
-from benchmarks.serving.load import Seen, Target, load, require_wrk, write_questions
+from benchmarks.marks import report
+from benchmarks.serving.load import Seen, Target, load, require_wrk
 from libs.base import console
 from libs.base.environment import Environment
 from libs.base.errors import DataError
@@ -69,10 +68,7 @@ def overload(
     require_wrk()
     with installed("serving") as (environment, endpoints):
         found = _run(environment, endpoints, seconds)
-    out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if page is not None:
-        replace_between_marks(page, "benchmarks.overload", _table(found))
-    print("\n".join(_table(found)))
+    report(found, _table(found), "benchmarks.overload", out, page)
 
 
 def _run(environment: Environment, endpoints: "Endpoints", seconds: float) -> dict[str, Any]:
@@ -80,10 +76,7 @@ def _run(environment: Environment, endpoints: "Endpoints", seconds: float) -> di
     from benchmarks.serving.stage import set_up
 
     stage = set_up(environment, endpoints)
-    questions = write_questions(
-        environment.home / "questions.jsonl", stage.customers, stage.articles, _QUESTIONS, articles_each=1, seed=1
-    )
-    target = Target(f"{stage.url}{stage.path}", stage.key, questions)
+    target = stage.target(_QUESTIONS)
     stage.deploy(mirrored=False)
     load(target, _CONNECTIONS, _CALM_S / 4)
     calm, before = _watched(target, _CALM_S, lambda: load(target, _CONNECTIONS, _CALM_S))

@@ -34,9 +34,7 @@ from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy
-from libs.calls.heap import freeze_heap
-from libs.calls.load import CPU_SHARE, CpuShare
-from libs.calls.replica_log import log_beside_serve
+from libs.calls.served import Served
 from libs.models.contract import SizeAnswer, SizeQuery
 
 log = logging.getLogger(__name__)
@@ -56,7 +54,7 @@ class _Route:
     market: str | None = None
 
 
-class Gateway:
+class Gateway(Served):
     """Answers HTTP requests; Serve calls it, and so can anything that has a starlette request."""
 
     def __init__(
@@ -68,6 +66,7 @@ class Gateway:
         keys: KeyWatch | None = None,
     ) -> None:
         """`settings` are those of `libs.base.environment.Gateway`; `keys` are by default the environment's in Redis."""
+        super().__init__()
         self._settings = GatewaySettings.model_validate(settings)
         self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
         self._access = Access(self._settings.requests_per_minute)
@@ -80,7 +79,6 @@ class Gateway:
             self._settings.max_waiting_requests,
         )
         self._champions: Mapping[str, str | None] = {}
-        self._cpu_share = CpuShare()
         self._docs = DocsPage()
         self._openapi = openapi(self._settings.max_articles)
 
@@ -88,16 +86,10 @@ class Gateway:
         """Take `{"markets": {market: {"champion": version | null}}}`; requests see the old or the new, never half."""
         self._champions = {name: market["champion"] for name, market in user_config["markets"].items()}
 
-    async def record_replica_metadata(self) -> dict[str, str]:
-        """Serve calls it once, when the replica is ready; there is nothing that anybody has to know."""
-        log_beside_serve()
+    async def record_replica_metadata(self) -> dict[str, Any]:
+        """Nothing that anybody has to know; Serve calls it once, when the replica is ready."""
         self._shadow_router.prepare()
-        freeze_heap()
-        return {}
-
-    async def record_autoscaling_stats(self) -> dict[str, float]:
-        """What decides how many replicas there are; Serve calls it by name."""
-        return {CPU_SHARE: self._cpu_share.read()}
+        return await super().record_replica_metadata()
 
     async def __call__(self, request: Request) -> Response:
         """Answer anything; what cannot be answered is a problem document, never an exception."""

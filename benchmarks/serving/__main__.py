@@ -16,7 +16,7 @@ from cyclopts import App, Parameter
 
 from benchmarks.installation import installed
 from benchmarks.serving import figures
-from benchmarks.serving.load import Seen, Target, load, require_wrk, write_questions
+from benchmarks.serving.load import Seen, Target, load, require_wrk
 from benchmarks.serving.page import write_page
 from libs.base import console
 from libs.base.environment import Environment
@@ -65,11 +65,8 @@ def _run(environment: Environment, endpoints: "Endpoints", rounds: int, seconds:
 
     install_bentoml()
     stage = set_up(environment, endpoints)
-    ones, many = (
-        write_questions(environment.home / f"{each}.jsonl", stage.customers, stage.articles, count, each, seed=each)
-        for each, count in ((1, _QUESTIONS), (figures.MANY, _QUESTIONS_OF_MANY))
-    )
-    arms = _arms(stage, ones)
+    one, many = stage.target(_QUESTIONS), stage.target(_QUESTIONS_OF_MANY, figures.MANY)
+    arms = _arms(stage, one)
     measured: dict[str, dict[int, list[Seen]]] = defaultdict(lambda: defaultdict(list))
     seen_many: list[Seen] = []
     for round_ in range(rounds):
@@ -81,9 +78,9 @@ def _run(environment: Environment, endpoints: "Endpoints", rounds: int, seconds:
                     measured[name][connections].append(load(target, connections, seconds))
                     _say(round_, name, connections, measured[name][connections][-1])
                 if name == figures.FITWAVE:
-                    seen_many.append(load(Target(target.url, target.key, many), 1, seconds))
+                    seen_many.append(load(many, 1, seconds))
                     _say(round_, f"{name}, {figures.MANY} articles", 1, seen_many[-1])
-    mirrored, unmirrored = _turns(stage, Target(f"{stage.url}{stage.path}", stage.key, ones))
+    mirrored, unmirrored = _turns(stage, one)
     machine = {"cores": os.cpu_count(), "platform": platform.platform(), "rounds": rounds, "seconds": seconds}
     machine |= {"customers": len(stage.customers), "articles": len(stage.articles)}
     return figures.document(measured, figures.Alone(seen_many, mirrored, unmirrored), machine)
@@ -101,11 +98,9 @@ def _turns(stage: "Stage", target: Target) -> tuple[list[Seen], list[Seen]]:
     return seen[_SHARE], seen[0.0]
 
 
-def _arms(stage: "Stage", ones: Path) -> dict[str, Callable[[], AbstractContextManager[Target]]]:
+def _arms(stage: "Stage", recommend: Target) -> dict[str, Callable[[], AbstractContextManager[Target]]]:
     """Everything that is measured, by name: a context that has it running and tells where to ask."""
     from benchmarks.serving.peers import servers
-
-    recommend = Target(f"{stage.url}{stage.path}", stage.key, ones)
 
     @contextmanager
     def fitwave(target: Target, *, mirrored: bool = False) -> Iterator[Target]:
@@ -115,7 +110,7 @@ def _arms(stage: "Stage", ones: Path) -> dict[str, Callable[[], AbstractContextM
     @contextmanager
     def peer(running: AbstractContextManager[str]) -> Iterator[Target]:
         with running as url:
-            yield Target(url, None, ones)
+            yield Target(url, None, recommend.bodies)
 
     return {
         figures.FITWAVE: lambda: fitwave(recommend),

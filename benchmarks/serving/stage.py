@@ -8,6 +8,7 @@ import polars as pl
 
 from apps.serve.api_keys import SCOPES
 from apps.serve.key_store import KeyStore
+from benchmarks.serving.load import Target, write_questions
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
@@ -42,9 +43,11 @@ class Stage:
     def url(self) -> str:
         return f"http://{self.environment.serving.gateway.host}:{self.endpoints.gateway_port}"
 
-    @property
-    def path(self) -> str:
-        return f"/v1/markets/{MARKET}/size-recommendations"
+    def target(self, questions: int, articles_each: int = 1) -> Target:
+        """Where to ask, and so many questions about customers and articles drawn by chance."""
+        path = self.environment.home / f"{articles_each}.jsonl"
+        write_questions(path, self.customers, self.articles, questions, articles_each, seed=articles_each)
+        return Target(f"{self.url}/v1/markets/{MARKET}/size-recommendations", self.key, path)
 
     def scaled(self, each: Replicas) -> "Stage":
         """The same with so many replicas of every deployment."""
