@@ -32,7 +32,7 @@ _WARM_UP_S = 4.0
 _WARM_UP_CONNECTIONS = 32
 _QUESTIONS, _QUESTIONS_OF_MANY = 50_000, 5_000
 # Turns with some mirrored and with none, and how long each takes.
-_TURNS, _TURN_S, _SHARE = 24, 3.0, 0.2
+_TURNS, _TURN_S = 120, 1.0
 
 
 @app.default
@@ -86,16 +86,19 @@ def _run(environment: Environment, endpoints: "Endpoints", rounds: int, seconds:
     return figures.document(measured, figures.Alone(seen_many, mirrored, unmirrored), machine)
 
 
-def _turns(stage: "Stage", target: Target) -> tuple[list[Seen], list[Seen]]:
-    """One connection with 20 % mirrored and with none, in turns and alternating order."""
-    seen: dict[float, list[Seen]] = {_SHARE: [], 0.0: []}
+def _turns(stage: "Stage", everyone: Target) -> tuple[list[Seen], list[Seen]]:
+    """One connection that asks about everyone, 20 % of whom are mirrored, and one that asks about the others alone, in
+    turns and alternating order on one deployment.
+    """
+    stage.deploy(mirrored=True)
+    targets = {True: everyone, False: stage.target(_QUESTIONS, sampled=False)}
+    load(everyone, _WARM_UP_CONNECTIONS, _WARM_UP_S)
+    seen: dict[bool, list[Seen]] = {True: [], False: []}
     for turn in range(_TURNS):
-        for share in (_SHARE, 0.0) if turn % 2 == 0 else (0.0, _SHARE):
-            stage.mirroring(share).deploy(mirrored=True)
-            load(target, 1, _TURN_S / 3)
-            seen[share].append(load(target, 1, _TURN_S))
-            _say(turn, f"fitwave, {share:.0%} mirrored", 1, seen[share][-1])
-    return seen[_SHARE], seen[0.0]
+        for mirrored in (True, False) if turn % 2 == 0 else (False, True):
+            seen[mirrored].append(load(targets[mirrored], 1, _TURN_S))
+            _say(turn, f"fitwave, {'some' if mirrored else 'none'} mirrored", 1, seen[mirrored][-1])
+    return seen[True], seen[False]
 
 
 def _arms(stage: "Stage", recommend: Target) -> dict[str, Callable[[], AbstractContextManager[Target]]]:

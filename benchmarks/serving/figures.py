@@ -64,8 +64,9 @@ def medians(measured: Measured) -> dict[str, dict[str, dict[str, float]]]:
 class Alone:
     """Further measurements at one connection, where latencies are all there is.
 
-    `many`: questions of 24 articles, once a round. `mirrored`, `unmirrored`: the same installation with 20 % mirrored
-    and with none, in turns of seconds: from minute to minute a machine's own pace changes by more than is measured.
+    `many`: questions of 24 articles, once a round. `mirrored`, `unmirrored`: the same deployment asked about everyone,
+    of whom 20 % are mirrored, and about the others alone, in turns of a second: from minute to minute a machine's own
+    pace changes by more than is measured.
     """
 
     many: Sequence[Seen]

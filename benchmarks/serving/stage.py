@@ -22,9 +22,11 @@ from libs.features.refresh import Destination, refresh
 from libs.models.contract import ModelRef
 from libs.models.fleet import Assignment, Untrained, train_fleet
 from libs.models.package import fingerprint
+from libs.models.sampling import in_sample
 from libs.models.serving_plan import Challenger, LiveState, apply, render
 
 MARKET = "de"
+_WINDOW = "v2-benchmark"
 _PLAN = MarketPlan(MARKET, customers=24_000, articles=6_000, lines_per_week=6_000, seed=1)
 
 
@@ -43,10 +45,15 @@ class Stage:
     def url(self) -> str:
         return f"http://{self.environment.serving.gateway.host}:{self.endpoints.gateway_port}"
 
-    def target(self, questions: int, articles_each: int = 1) -> Target:
-        """Where to ask, and so many questions about customers and articles drawn by chance."""
-        path = self.environment.home / f"{articles_each}.jsonl"
-        write_questions(path, self.customers, self.articles, questions, articles_each, seed=articles_each)
+    def target(self, questions: int, articles_each: int = 1, *, sampled: bool = True) -> Target:
+        """Where to ask, and so many questions about customers and articles drawn by chance.
+
+        Not sampled: about no customer that is in the challenger's sample.
+        """
+        path = self.environment.home / f"{articles_each}{'' if sampled else '-unsampled'}.jsonl"
+        share = self.environment.market(MARKET).shadow.share
+        asked = [one for one in self.customers if sampled or not in_sample(one, _WINDOW, share)]
+        write_questions(path, asked, self.articles, questions, articles_each, seed=articles_each)
         return Target(f"{self.url}/v1/markets/{MARKET}/size-recommendations", self.key, path)
 
     def scaled(self, each: Replicas) -> "Stage":
@@ -57,17 +64,10 @@ class Stage:
         scaled = self.environment.model_copy(update={"serving": serving.model_copy(update=parts)})
         return replace(self, environment=scaled)
 
-    def mirroring(self, share: float) -> "Stage":
-        """The same with so large a share of customers mirrored while there is a challenger."""
-        market = self.environment.market(MARKET)
-        shadow = market.shadow.model_copy(update={"share": share})
-        markets = {**self.environment.markets, MARKET: market.model_copy(update={"shadow": shadow})}
-        return replace(self, environment=self.environment.model_copy(update={"markets": markets}))
-
     def deploy(self, *, mirrored: bool) -> None:
         """Serve the model as the champion; mirrored: and once more as the challenger."""
         sha256 = fingerprint(self.package)
-        challengers = {MARKET: Challenger(ModelRef("2", str(self.package), sha256), "v2-benchmark")} if mirrored else {}
+        challengers = {MARKET: Challenger(ModelRef("2", str(self.package), sha256), _WINDOW)} if mirrored else {}
         state = LiveState({MARKET: ModelRef("1", str(self.package), sha256)}, challengers)
         apply(self.endpoints, render(self.environment, self.endpoints, state))
 
