@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from libs.features.tables import article_sizes
+from libs.features.catalogue import article_sizes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)

@@ -3,7 +3,9 @@
 `orders` and `returns` grow by one part a delivery; `customers` and `articles` are restated whole, as one part.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
@@ -13,6 +15,9 @@ import pyarrow.parquet as pq
 from libs.base.errors import DataError
 from libs.base.identifiers import check_name
 from libs.features.schema import TABLES, Table, check_columns, check_key, violations
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,17 @@ class Lake:
             DataError: the partition is absent, or a file's columns break the schema.
         """
         return pa.concat_tables(self._read_part(table, path) for path in self.check_parts(table, market))
+
+    def dataset(self, table: Table, markets: Sequence[str]) -> "Dataset":
+        """The rows of these markets, with their `market`, as a Ray Data set; the caller is connected to Ray."""
+        import ray.data
+
+        paths = [path for market in markets for path in self.parts(table, market)]
+        return ray.data.read_parquet(paths, filesystem=self.filesystem)
+
+    def count(self, table: Table, market: str) -> int:
+        """How many rows the market has; reads footers only."""
+        return sum(pq.read_metadata(path, filesystem=self.filesystem).num_rows for path in self.parts(table, market))
 
     def check_parts(self, table: Table, market: str) -> list[str]:
         """The partition's files, once each one's columns are known to be right; reads footers only.

@@ -6,56 +6,71 @@ A return that comes even later changes the outcome from the moment it arrives, a
 back and one that adds the new: history before that moment stays what it was.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
+from libs.features.arrays import Floats, Indices
+from libs.features.running_sums import day_of
+
 OUTCOMES = ("small", "fit", "large")
-_OUTCOME_OF_REASON = {"too_small": "small", "too_large": "large"}
+SMALL, FIT, LARGE = range(len(OUTCOMES))
+# Of a line that is not mature, or was returned for a reason that says nothing of fit.
+NO_OUTCOME = -1
+_OUTCOME_OF_REASON = {"too_small": SMALL, "too_large": LARGE}
 
 
 def with_outcomes(lines: pl.DataFrame, returns: pl.DataFrame, maturity_days: int, as_of: datetime) -> pl.DataFrame:
     """Add to each line what is known of it at `as_of`.
 
     Shape: lines (n, ...) -> (n, ... + matured_at, returned_at, first_outcome, outcome). `first_outcome` is what the
-    line was taken for when it matured, `outcome` what it is taken for at `as_of`; both are null for immature lines
-    and for returns without a fit reason.
+    line was taken for when it matured, `outcome` what it is taken for at `as_of`, both indices of `OUTCOMES` or
+    `NO_OUTCOME`.
     """
     known = returns.filter(pl.col("returned_at") < as_of)
     by_reason = (
         pl.when(pl.col("returned_at").is_null())
-        .then(pl.lit("fit"))
-        .otherwise(pl.col("reason").replace_strict(_OUTCOME_OF_REASON, default=None, return_dtype=pl.String))
+        .then(FIT)
+        .otherwise(pl.col("reason").replace_strict(_OUTCOME_OF_REASON, default=NO_OUTCOME, return_dtype=pl.Int8))
     )
     mature = pl.col("matured_at") < as_of
     late = pl.col("returned_at") > pl.col("matured_at")
     return (
         lines.join(known, on="line_id", how="left", maintain_order="left")
         .with_columns(matured_at=pl.col("ordered_at") + timedelta(days=maturity_days))
-        .with_columns(outcome=pl.when(mature).then(by_reason))
-        .with_columns(first_outcome=pl.when(mature & late).then(pl.lit("fit")).otherwise(pl.col("outcome")))
+        .with_columns(outcome=pl.when(mature).then(by_reason).otherwise(NO_OUTCOME).cast(pl.Int8))
+        .with_columns(first_outcome=pl.when(mature & late).then(FIT).otherwise("outcome").cast(pl.Int8))
         .drop("reason")
     )
 
 
-def outcome_events(lines: pl.DataFrame) -> pl.DataFrame:
-    """The moments at which history learns something: one row per line that matured, two more per late return.
+@dataclass(frozen=True)
+class Events:
+    """The moments at which history learns something: one of each line that matured, one more of each late return.
 
-    Shape: lines (n, from `with_outcomes`) -> (m, columns of lines + known_at, small, fit, large), where the last
-    three are +1, 0 or -1. Adding them up over `known_at < t` gives the counts as they were known at `t`.
+    `line` is (e,), the line each is of; `known_at` is (e,); `day` is (e,), the first day that begins with it known;
+    `signs` is (e, 3): by outcome +1 where it is added and -1 where it is taken back.
     """
-    matured = lines.filter(pl.col("matured_at").is_not_null() & pl.col("first_outcome").is_not_null())
-    late = lines.filter(pl.col("returned_at") > pl.col("matured_at")).filter(pl.col("first_outcome").is_not_null())
-    parts = [
-        _signed(matured, "matured_at", "first_outcome", 1.0),
-        _signed(late, "returned_at", "first_outcome", -1.0),
-        _signed(late.filter(pl.col("outcome").is_not_null()), "returned_at", "outcome", 1.0),
-    ]
-    return pl.concat(parts).sort("known_at", "line_id", maintain_order=True)
 
+    line: Indices
+    known_at: pl.Series
+    day: Indices
+    signs: Floats
 
-def _signed(lines: pl.DataFrame, known_at: str, outcome: str, sign: float) -> pl.DataFrame:
-    return lines.with_columns(
-        pl.col(known_at).alias("known_at"),
-        *(pl.when(pl.col(outcome) == name).then(sign).otherwise(0.0).alias(name) for name in OUTCOMES),
-    )
+    @classmethod
+    def of(cls, lines: pl.DataFrame) -> "Events":
+        """The events of n lines that `with_outcomes` has seen."""
+        first, last = lines["first_outcome"].to_numpy(), lines["outcome"].to_numpy()
+        is_late = (lines["returned_at"] > lines["matured_at"]).fill_null(False).to_numpy()
+        matured, late = np.flatnonzero(first != NO_OUTCOME), np.flatnonzero((first != NO_OUTCOME) & is_late)
+        known_at = pl.concat([lines["matured_at"].gather(matured), lines["returned_at"].gather(late)])
+        # One row more than there are outcomes: the last is that of none.
+        sign_of = np.vstack([np.eye(len(OUTCOMES)), np.zeros(len(OUTCOMES))])
+        return cls(
+            line=np.concatenate([matured, late]),
+            known_at=known_at,
+            day=day_of(known_at) + 1,
+            signs=np.concatenate([sign_of[first[matured]], sign_of[last[late]] - sign_of[first[late]]]),
+        )

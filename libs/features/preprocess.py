@@ -1,38 +1,61 @@
-"""Preprocessing of all due markets in one Ray Data execution: a market is a partition, not a job.
+"""Preprocessing of all due markets in a handful of Ray Data passes: a market is a partition, not a job.
 
-Two passes. The first streams the order lines of every market through schema checks and business rules, block by block,
-and stages them by market with the rule each line broke. The second takes one market at a time through label maturity
-and point-in-time features. Nothing is shuffled: the staged partition is the group.
+1. Blocks of order lines and customers are checked, filtered by business rules and dealt out by customer.
+2. Groups of customers meet their lines; what regressions on the body need is added up over all of them.
+3. Groups of customers describe their lines, and deal them out by article; the sums of brands, categories and scales
+   are added up over all of them.
+4. Groups of articles complete the training rows.
+
+A small market is one group and goes through as it is. A group holds so many lines whatever the market has, so that
+memory does not grow with the data.
 """
 
-import json
 import logging
 import shutil
 import traceback
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import polars as pl
-import pyarrow as pa
 import ray.data
 
 from libs.base.errors import DataError, FitwaveError
 from libs.base.market import Market
+from libs.features.body import BodySizes, BodySums
+from libs.features.groups import (
+    NOBODY,
+    Completed,
+    Described,
+    Gathered,
+    add_up,
+    complete,
+    describe,
+    gather,
+    repeated_lines,
+)
 from libs.features.lake import Lake
-from libs.features.rules import KEPT, FunnelStep, broken_rule, funnel
-from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, check_key, violations
-from libs.features.tables import SHUFFLED, article_sizes, build_tables
+from libs.features.rules import FunnelStep, funnel
+from libs.features.schema import CUSTOMERS, ORDERS, TABLES, Table
+from libs.features.screening import Dealt, Source, check_dimensions, dealt, screen_customers, screen_lines
+from libs.features.staging import Staging, read_arrays
+
+T = TypeVar("T")
+# A market, and which of its parts.
+_Part = tuple[str, int]
 
 log = logging.getLogger(__name__)
+
+# Some 2 GiB of memory while they are worked on, by each of as many workers as there are cores.
+_LINES_PER_GROUP = 500_000
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One market's preprocessed week: where its tables are, and what became of its order lines."""
+    """One market's preprocessed week: the folders of its tables, and what became of its order lines."""
 
     market: str
     as_of: str
@@ -57,193 +80,227 @@ class Failed:
 
 
 def preprocess(
-    lake_uri: str, markets: Mapping[str, Market], as_of: datetime, folder: Path
+    lake_uri: str, markets: Mapping[str, Market], as_of: datetime, folder: Path, lines_per_group: int = _LINES_PER_GROUP
 ) -> dict[str, Prepared | Failed]:
     """Gather, filter and describe the data of these markets up to `as_of`; the caller is connected to Ray.
 
-    Writes `<folder>/<market>/{training,customers,articles}.parquet`. A market whose data breaks the schema, or of
+    Writes `<folder>/<market>/{training,customers,articles}/*.parquet`. A market whose data breaks the schema, or of
     which the rules leave nothing, comes back as `Failed`.
     """
-    lake = Lake.open(lake_uri)
-    results: dict[str, Prepared | Failed] = {}
-    paths: list[str] = []
-    for name in markets:
-        try:
-            paths += _checked_paths(lake, name)
-        except DataError as error:
-            results[name] = Failed(name, "preprocess", str(error))
-    healthy = {name: market for name, market in markets.items() if name not in results}
-    if healthy:
-        staging = folder / "staging"
-        shutil.rmtree(staging, ignore_errors=True)
-        _stage_lines(lake, paths, lake_uri, healthy, as_of, staging)
-        results |= _build_markets(lake_uri, healthy, as_of, staging, folder)
-        # Ray writes no folder where no line precedes `as_of`.
-        shutil.rmtree(staging, ignore_errors=True)
-    return {name: results[name] for name in markets}
-
-
-def _checked_paths(lake: Lake, market: str) -> list[str]:
-    for table in (CUSTOMERS, ARTICLES, RETURNS):
-        lake.check_parts(table, market)
-    return lake.check_parts(ORDERS, market)
-
-
-def _stage_lines(
-    lake: Lake, paths: Iterable[str], lake_uri: str, markets: Mapping[str, Market], as_of: datetime, staging: Path
-) -> None:
-    lines = ray.data.read_parquet(list(paths), filesystem=lake.filesystem)
-    screen = partial(screen_lines, lake_uri=lake_uri, markets=dict(markets), as_of=as_of)
-    screened = lines.map_batches(screen, batch_format="pyarrow", batch_size=None)
-    screened.write_parquet(str(staging), partition_cols=["market"])
-
-
-def screen_lines(batch: pa.Table, lake_uri: str, markets: Mapping[str, Market], as_of: datetime) -> pa.Table:
-    """Check a block of order lines and name the rule that each breaks.
-
-    Shape: (n, ORDERS + market) -> (m <= n, line columns + position, scale, broken_rule, fault); lines ordered at or
-    after `as_of` are not there yet. A fault of the block's values stands in its first row.
-    """
-    parts = []
-    for (name,), block in pl.DataFrame(pl.from_arrow(batch)).group_by("market", maintain_order=True):
-        rows = block.to_arrow().select(ORDERS.schema.names).cast(_nullable(ORDERS.schema))
-        faults = violations(ORDERS, rows)
-        seen = block.filter(pl.col("ordered_at").is_null() | (pl.col("ordered_at") < as_of))
-        part = _screen_market(seen, str(name), lake_uri, markets[str(name)], as_of)
-        first = pl.int_range(pl.len()) == 0
-        parts.append(part.with_columns(fault=pl.when(first).then(pl.lit("; ".join(faults) or None, pl.String))))
-    return pl.concat(parts).to_arrow() if parts else _NO_LINES.to_arrow()
-
-
-def _screen_market(lines: pl.DataFrame, name: str, lake_uri: str, market: Market, as_of: datetime) -> pl.DataFrame:
-    customers, articles, sizes = _dimensions(lake_uri, name, as_of)
-    joined = (
-        lines.join(articles, on="article_id", how="left", maintain_order="left")
-        .join(sizes, on=["article_id", "size"], how="left", maintain_order="left")
-        .join(customers, on="customer_id", how="left", maintain_order="left")
-    )
-    return joined.with_columns(broken_rule(market.rules, as_of)).select(*_NO_LINES.drop("fault").columns)
-
-
-_NO_LINES = pl.DataFrame(
-    schema={
-        "market": pl.String,
-        "line_id": pl.String,
-        "customer_id": pl.String,
-        "article_id": pl.String,
-        "size": pl.String,
-        "ordered_at": pl.Datetime("us", "UTC"),
-        "position": pl.Float64,
-        "scale": pl.Int8,
-        "broken_rule": pl.Int16,
-        "fault": pl.String,
-    }
-)
-
-
-# `as_of` is in the key so that a worker process that lives through several runs reads each week's tables anew.
-@lru_cache(maxsize=16)
-def _dimensions(lake_uri: str, market: str, as_of: datetime) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    lake = Lake.open(lake_uri)
-    customers = pl.DataFrame(pl.from_arrow(lake.read(CUSTOMERS, market))).select("customer_id", "registered_at")
-    articles = pl.DataFrame(pl.from_arrow(lake.read(ARTICLES, market)))
-    return customers, articles.select("article_id", "division"), article_sizes(articles)
-
-
-def _nullable(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([column.with_nullable(True) for column in schema])
-
-
-def _build_markets(
-    lake_uri: str, markets: Mapping[str, Market], as_of: datetime, staging: Path, folder: Path
-) -> dict[str, Prepared | Failed]:
-    partitions = ray.data.from_items([{"market": name} for name in markets], override_num_blocks=len(markets))
-    build = partial(
-        _build_market, lake_uri=lake_uri, markets=dict(markets), as_of=as_of, staging=staging, folder=folder
-    )
-    built = partitions.map(build)
-    return {row["market"]: _read_result(row["result"]) for row in built.take_all()}
-
-
-def _read_result(text: str) -> Prepared | Failed:
-    values = json.loads(text)
-    if "reason" in values:
-        return Failed(**values)
-    return Prepared(**values | {"funnel": [FunnelStep(**step) for step in values["funnel"]]})
-
-
-def _build_market(row: dict[str, Any], lake_uri: str, markets: Mapping[str, Market], **where: Any) -> dict[str, Any]:
-    name = row["market"]
-    result: Prepared | Failed
+    staging = Staging(folder / "staging")
+    shutil.rmtree(staging.folder, ignore_errors=True)
     try:
-        result = build_market(lake_uri, markets[name], **where)
+        return _Run(lake_uri, dict(markets), as_of, folder, staging, lines_per_group).run()
+    finally:
+        shutil.rmtree(staging.folder, ignore_errors=True)
+
+
+@dataclass
+class _Run:
+    """The passes, and what they have found out so far. A market that failed takes no part in the next pass."""
+
+    lake_uri: str
+    markets: dict[str, Market]
+    as_of: datetime
+    folder: Path
+    staging: Staging
+    lines_per_group: int
+    results: dict[str, Prepared | Failed] = field(default_factory=dict)
+
+    def run(self) -> dict[str, Prepared | Failed]:
+        lake = Lake.open(self.lake_uri)
+        groups = {name: self._groups(lake, name) for name in self.markets}
+        self.source = Source(
+            self.lake_uri, self.markets, self.as_of, {n: g for n, g in groups.items() if g}, self.staging
+        )
+        if self._healthy():
+            self._check_dimensions()
+            customers, lines = self._screen(lake, CUSTOMERS), self._screen(lake, ORDERS)
+            gathered = self._gather(customers, lines)
+            described = self._describe(gathered)
+            self._complete(described, self._add_up(described))
+        return {name: self.results[name] for name in self.markets}
+
+    def _healthy(self) -> list[str]:
+        return [name for name in self.markets if name not in self.results]
+
+    def _fail(self, market: str, reason: str) -> None:
+        self.results.setdefault(market, Failed(market, "preprocess", reason))
+
+    def _groups(self, lake: Lake, market: str) -> int:
+        """How many groups the market's lines make; files whose columns are not right are found here."""
+        try:
+            for table in TABLES.values():
+                lake.check_parts(table, market)
+            return max(1, -(-lake.count(ORDERS, market) // self.lines_per_group))
+        except DataError as error:
+            self._fail(market, str(error))
+            return 0
+
+    def _check_dimensions(self) -> None:
+        for (name, _), faults in self._each(check_dimensions, {(name, 0): {} for name in self._healthy()}).items():
+            if faults:
+                self._fail(name, f"{'; '.join(faults)}. Correct the delivery.")
+
+    def _screen(self, lake: Lake, table: Table) -> dict[str, list[Dealt]]:
+        """Pass 1."""
+        names = self._healthy()
+        if not names:
+            return {}
+        screen = {CUSTOMERS.name: screen_customers, ORDERS.name: screen_lines}[table.name]
+        blocks = lake.dataset(table, names).map_batches(
+            partial(screen, source=self.source), batch_format="pyarrow", batch_size=None
+        )
+        by_market: dict[str, list[Dealt]] = defaultdict(list)
+        for block in dealt(blocks.take_all()):
+            by_market[block.market].append(block)
+        for name, found in by_market.items():
+            faults = [fault for block in found for fault in block.faults]
+            if faults:
+                self._fail(name, f"table {table.name!r} of market {name!r}: {'; '.join(faults)}. Correct the delivery.")
+        return by_market
+
+    def _gather(
+        self, customers: Mapping[str, list[Dealt]], lines: Mapping[str, list[Dealt]]
+    ) -> dict[str, list[Gathered]]:
+        """Pass 2. What is left of the markets has lines, and each line's key is its own."""
+        work = {}
+        for name in self._healthy():
+            days: Counter[int] = Counter()
+            for block in lines.get(name, []):
+                days.update(block.days)
+            for group in range(self.source.groups[name]):
+                work[name, group] = {
+                    "lines": _files(lines.get(name, []), group),
+                    "customers": _files(customers.get(name, []), group),
+                    "days": dict(sorted(days.items())),
+                }
+        found = _by_market(self._each(gather, work))
+        keys = {
+            (name, 0): {"lines": [path for block in lines.get(name, []) for path in block.files.values()]}
+            for name in self._healthy()
+        }
+        for (name, _), faults in self._each(repeated_lines, keys).items():
+            if faults:
+                self._fail(name, f"table 'orders' of market {name!r}: {'; '.join(faults)}. Correct the delivery.")
+        self.broken = {name: sum((Counter(one.broken) for one in groups), Counter()) for name, groups in found.items()}
+        for name in self._healthy():
+            steps = funnel(self.markets[name].rules, self.broken[name])
+            if not (steps[-1].rows_out if steps else sum(self.broken[name].values())):
+                trail = ", ".join(f"{step.rule}: {step.rows_in} -> {step.rows_out}" for step in steps)
+                self._fail(
+                    name,
+                    f"market {name!r} has no order line before {self.as_of:%Y-%m-%d} that passes its rules ({trail}). "
+                    f"Look at the rule that lets nothing through, or at the delivery.",
+                )
+        return {name: found[name] for name in self._healthy()}
+
+    def _describe(self, gathered: Mapping[str, Sequence[Gathered]]) -> dict[str, list[Described]]:
+        """Pass 3."""
+        work = {}
+        for name, groups in gathered.items():
+            for kind in ("training", "customers", "articles"):
+                folder = self.folder / name / kind
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(parents=True)
+            bodies = [self._solve([one.body_sums[order] for one in groups]) for order in range(len(groups[0].orders))]
+            for group, one in enumerate(groups):
+                online = self.folder / name / "customers" / f"{group:04}.parquet"
+                work[name, group] = {"gathered": one, "bodies": bodies, "online": online}
+        return _by_market(self._each(describe, work))
+
+    def _solve(self, paths: Sequence[str]) -> BodySizes:
+        return BodySums.merged([BodySums(**read_arrays(path)) for path in paths]).solve(self.as_of)
+
+    def _add_up(self, described: Mapping[str, Sequence[Described]]) -> dict[str, list[str]]:
+        work = {
+            (name, order): {"parts": [one.wide[order] for one in groups]}
+            for name, groups in described.items()
+            for order in range(len(groups[0].wide))
+        }
+        return _by_market(self._each(add_up, work))
+
+    def _complete(self, described: Mapping[str, Sequence[Described]], wide: Mapping[str, Sequence[str]]) -> None:
+        """Pass 4."""
+        work = {
+            (name, group): {
+                "group": group,
+                "orders": [
+                    [one.orders[order][of] for one in groups for of in (NOBODY, group) if of in one.orders[order]]
+                    for order in range(len(wide[name]))
+                ],
+                "wide": wide[name],
+                "folder": self.folder / name,
+            }
+            for name, groups in described.items()
+            if name in wide
+            for group in range(self.source.groups[name])
+        }
+        for name, parts in _by_market(self._each(complete, work)).items():
+            self.results[name] = self._prepared(name, described[name], parts)
+
+    def _prepared(self, name: str, described: Sequence[Described], completed: Sequence[Completed]) -> Prepared:
+        steps = funnel(self.markets[name].rules, self.broken[name])
+        lines = sum(self.broken[name].values())
+        return Prepared(
+            market=name,
+            as_of=self.as_of.isoformat(),
+            funnel=steps,
+            lines_in=lines,
+            lines_out=steps[-1].rows_out if steps else lines,
+            labelled=sum(one.labelled for one in completed),
+            customers=sum(one.customers for one in described),
+            articles=sum(one.articles for one in completed),
+            training_path=str(self.folder / name / "training"),
+            customers_path=str(self.folder / name / "customers"),
+            articles_path=str(self.folder / name / "articles"),
+        )
+
+    def _each(self, work: Callable[..., T], items: Mapping[_Part, Mapping[str, Any]]) -> dict[_Part, T]:
+        """Do a piece of work for each part of each market, one Ray Data task each, with these arguments.
+
+        A market of which a part fails is `Failed`, and what came of its other parts is left out.
+        """
+        if not items:
+            return {}
+        rows = [{"number": number} for number in range(len(items))]
+        do = partial(_walled, work=work, source=self.source, items=list(items.items()))
+        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(do).take_all()
+        found = {row["number"]: row["result"] for row in done}
+        results = {part: found[number] for number, part in enumerate(items)}
+        for (name, _), result in results.items():
+            if isinstance(result, _Fault):
+                self._fail(name, result.reason)
+        return {part: result for part, result in results.items() if part[0] not in self.results}
+
+
+@dataclass(frozen=True)
+class _Fault:
+    reason: str
+
+
+def _walled(
+    row: dict[str, Any], work: Callable[..., Any], source: Source, items: Sequence[tuple[_Part, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    (market, _), arguments = items[row["number"]]
+    result: Any
+    try:
+        result = work(source, market, **arguments)
     except FitwaveError as error:
-        result = Failed(name, "preprocess", str(error))
+        result = _Fault(str(error))
     # The wall between markets: a bug or a broken file met by one may not take its neighbours' week with it.
     except Exception as error:
-        log.exception("market %s", name)
-        result = Failed(name, "preprocess", f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}")
-    return {"market": name, "result": json.dumps(asdict(result))}
+        log.exception("market %s", market)
+        result = _Fault(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}")
+    return {"number": row["number"], "result": result}
 
 
-def build_market(lake_uri: str, market: Market, as_of: datetime, staging: Path, folder: Path) -> Prepared:
-    """Build one market's feature tables from its staged lines.
-
-    Raises:
-        DataError: values break the schema, a key is repeated, or no line is left after the rules.
-    """
-    lake = Lake.open(lake_uri)
-    staged = _staged_lines(staging, market.name)
-    customers, articles, returns = (_checked(lake, table, market.name) for table in (CUSTOMERS, ARTICLES, RETURNS))
-    _check_staged(staged, market.name)
-    steps = funnel(market.rules, staged["broken_rule"])
-    lines = staged.filter(pl.col("broken_rule") == KEPT).drop("broken_rule", "fault")
-    if lines.is_empty():
-        trail = ", ".join(f"{step.rule}: {step.rows_in} -> {step.rows_out}" for step in steps)
-        raise DataError(
-            f"market {market.name!r} has no order line before {as_of:%Y-%m-%d} that passes its rules ({trail}). "
-            f"Look at the rule that lets nothing through, or at the delivery."
-        )
-    tables = build_tables(market, lines, returns, customers, articles, as_of)
-    home = folder / market.name
-    home.mkdir(parents=True, exist_ok=True)
-    paths = {name: str(home / f"{name}.parquet") for name in ("training", "customers", "articles")}
-    for name, path in paths.items():
-        getattr(tables, name).write_parquet(path)
-    return Prepared(
-        market=market.name,
-        as_of=as_of.isoformat(),
-        funnel=steps,
-        lines_in=len(staged),
-        lines_out=len(lines),
-        labelled=tables.training.filter(pl.col("split") != SHUFFLED).height,
-        customers=len(tables.customers),
-        articles=len(tables.articles),
-        training_path=paths["training"],
-        customers_path=paths["customers"],
-        articles_path=paths["articles"],
-    )
+def _by_market(results: Mapping[_Part, T]) -> dict[str, list[T]]:
+    by_market: dict[str, list[T]] = defaultdict(list)
+    for (name, _), result in results.items():
+        by_market[name].append(result)
+    return by_market
 
 
-def _staged_lines(staging: Path, market: str) -> pl.DataFrame:
-    files = sorted((staging / f"market={market}").glob("*.parquet"))
-    if not files:
-        return _NO_LINES.drop("market")
-    return pl.read_parquet(files, hive_partitioning=False)
-
-
-def _checked(lake: Lake, table: Any, market: str) -> pl.DataFrame:
-    rows = lake.read(table, market)
-    faults = violations(table, rows) + check_key(table, rows)
-    if faults:
-        raise DataError(f"table {table.name!r} of market {market!r}: {'; '.join(faults)}. Correct the delivery.")
-    return pl.DataFrame(pl.from_arrow(rows))
-
-
-def _check_staged(staged: pl.DataFrame, market: str) -> None:
-    faults = staged["fault"].drop_nulls().to_list()
-    repeated = staged.filter(pl.col("line_id").is_duplicated())["line_id"].unique(maintain_order=True)
-    if len(repeated):
-        faults.append(f"line_id must be unique: {len(repeated)} values repeat, such as {repeated.head(3).to_list()}")
-    if faults:
-        raise DataError(f"table 'orders' of market {market!r}: {'; '.join(faults)}. Correct the delivery.")
+def _files(blocks: Sequence[Dealt], group: int) -> list[str]:
+    return [block.files[group] for block in blocks if group in block.files]

@@ -1,6 +1,6 @@
 """A market's business rules as polars expressions, and the funnel they leave."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +19,8 @@ from libs.base.market import (
     SizeOnScaleRule,
 )
 
-KEPT = -1
+# Of a line that breaks no rule: more than the index of any, so that of two answers the smaller one holds.
+KEPT = 2**15 - 1
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,17 @@ class FunnelStep:
     rows_out: int
 
 
-def broken_rule(rules: Sequence[Rule], as_of: datetime) -> pl.Expr:
-    """The index of the first rule a line breaks, or `KEPT`.
+def broken_rule(rules: Sequence[Rule], as_of: datetime, *, of_customers: bool) -> pl.Expr:
+    """The index of the first rule a line breaks, or `KEPT`: of those that ask about its customer, or of the others.
 
-    The lines need the columns of `orders` and, joined from the dimensions and null where there is no partner:
-    `division`, `position`, `registered_at`.
+    The first need `registered_at`, the others the columns of `orders`, `division` and `position`, all of them null
+    where the line has no partner.
     """
-    broken = [pl.when(~_keeps(rule.keep, as_of)).then(pl.lit(index)) for index, rule in enumerate(rules)]
-    return pl.coalesce([*broken, pl.lit(KEPT)]).cast(pl.Int16).alias("broken_rule")
+    asked = [
+        (index, rule) for index, rule in enumerate(rules) if isinstance(rule.keep, KnownCustomerRule) == of_customers
+    ]
+    broken = [pl.when(~_keeps(rule.keep, as_of)).then(pl.lit(index)) for index, rule in asked]
+    return pl.coalesce([*broken, pl.lit(KEPT)]).cast(pl.Int16)
 
 
 def _keeps(rule: RuleKind, as_of: datetime) -> pl.Expr:
@@ -60,12 +64,11 @@ def _keeps(rule: RuleKind, as_of: datetime) -> pl.Expr:
     raise InvariantError(f"rule {rule!r} has no meaning here")
 
 
-def funnel(rules: Sequence[Rule], broken: pl.Series) -> list[FunnelStep]:
-    """Count what each rule let through, from the `broken_rule` of all lines."""
-    dropped = dict(broken.value_counts().iter_rows())
-    steps, remaining = [], len(broken)
+def funnel(rules: Sequence[Rule], broken: Mapping[int, int]) -> list[FunnelStep]:
+    """What each rule let through, from how many lines have which `broken_rule`."""
+    steps, remaining = [], sum(broken.values())
     for index, rule in enumerate(rules):
-        passed = remaining - dropped.get(index, 0)
+        passed = remaining - broken.get(index, 0)
         steps.append(FunnelStep(rule.name, remaining, passed))
         remaining = passed
     return steps

@@ -1,45 +1,42 @@
-"""From one market's lines to its three feature tables: training rows, customers, articles."""
+"""From a market's lines to its three feature tables: training rows, customers, articles.
 
+A line meets what is known of its customer first and what is known of its article then. Between the two, all that has to
+be added up over a whole market are the regressions on the body and the sums of brands, categories and scales; so lines
+may be divided up by customer before, and by article after, and give the same tables bit for bit.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import polars as pl
 
 from libs.base.market import Market
-from libs.features.body import BodySizes, fit_body_sizes
+from libs.features.arrays import Flags, Floats, Indices, lists, offsets_of, ranges
+from libs.features.article_history import SizeSums, level_statistics, level_values, wide_sums
+from libs.features.body import BodySizes, BodySums
+from libs.features.catalogue import Catalogue
 from libs.features.columns import (
-    ARTICLE_STATISTICS,
     CUSTOMER_BODY,
-    CUSTOMER_STATISTICS,
     HISTORY_COUNTS,
     HISTORY_KEY,
+    LEVEL_STATISTICS,
     LEVELS,
     SIZE_RANGE,
     SIZE_STATISTICS,
 )
-from libs.features.history import (
-    CUSTOMER_KEY,
-    LEVEL_KEYS,
-    SIZE_KEY,
-    customer_events,
-    entries_before,
-    entries_now,
-    entry_events,
-    known_before,
-    known_now,
-    level_events,
-    size_events,
-    with_gap,
-)
-from libs.features.outcomes import outcome_events, with_outcomes
-from libs.features.shuffle import in_shuffled_order
-from libs.features.sizes import SCALES, position, scale_of
+from libs.features.customer_history import Histories
+from libs.features.outcomes import NO_OUTCOME, OUTCOMES, Events, with_outcomes
+from libs.features.running_sums import NOW, DaySums, RunningSums, day_of
+from libs.features.shuffle import DayCounts, in_shuffled_order
+from libs.features.sizes import SCALES
+from libs.features.splits import SHUFFLED, TRAIN, windows
 
-# How a training row may be used. The windows are cut by order time, so that every later row is unseen by all before.
-TRAIN, CALIBRATION, HOLDOUT = "train", "calibration", "holdout"
-# Train lines once more, with the history they would have had in another order of time.
-SHUFFLED = "shuffled"
+# What the body suggests counts as much as this many kept purchases.
+_BODY_N = 2.0
+# Gaps are rounded to the grid of the size positions, so that their sums stay exact.
+_GRID = 64.0
 
 
 @dataclass(frozen=True)
@@ -58,45 +55,6 @@ class MarketFeatures:
     articles: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class Windows:
-    """When each split begins; the last ends with the last mature order."""
-
-    calibration_from: datetime
-    holdout_from: datetime
-    mature_until: datetime
-
-
-def windows(market: Market, as_of: datetime) -> Windows:
-    """Cut the market's mature span, counted back from the last day that is mature at `as_of`."""
-    mature_until = as_of - timedelta(days=market.label_maturity_days)
-    holdout_from = mature_until - timedelta(days=market.training.holdout_days)
-    return Windows(holdout_from - timedelta(days=market.training.calibration_days), holdout_from, mature_until)
-
-
-def article_sizes(articles: pl.DataFrame) -> pl.DataFrame:
-    """One row per article and size that can be placed: article_id, size, position, scale, in size order.
-
-    Two labels at one position are one size: the first one named stays.
-    """
-    sizes = articles.select("article_id", "division", "gender", "size_system", size="sizes").explode("size")
-    positions = [
-        position(scale_of(division, gender), system, size) if size is not None else None
-        for _, division, gender, system, size in sizes.iter_rows()
-    ]
-    scales = [SCALES.index(scale_of(division, gender)) for division, gender in sizes["division", "gender"].iter_rows()]
-    return (
-        sizes.select("article_id", "size")
-        .with_columns(
-            pl.Series("position", positions, pl.Float64),
-            pl.Series("scale", scales, pl.Int8),
-        )
-        .drop_nulls("position")
-        .unique(SIZE_KEY, keep="first", maintain_order=True)
-        .sort(SIZE_KEY)
-    )
-
-
 def build_tables(
     market: Market,
     lines: pl.DataFrame,
@@ -105,170 +63,236 @@ def build_tables(
     articles: pl.DataFrame,
     as_of: datetime,
 ) -> MarketFeatures:
-    """Compute all features of one market.
+    """Compute all features of one market at once.
 
     Args:
-        lines: order lines that passed the rules, with `position` and `scale`.
+        lines: order lines that passed the rules.
         returns, customers, articles: the tables of the lakehouse.
         as_of: the run's cut-off; nothing that happened at or after it is read.
     """
-    sizes = article_sizes(articles)
-    bodies = customers.select("customer_id", pl.col(CUSTOMER_BODY).cast(pl.Float64))
-    dated = (
-        with_outcomes(
-            lines.join(articles.select("article_id", "brand", "category", "division"), on="article_id"),
-            returns,
-            market.label_maturity_days,
-            as_of,
-        )
-        .join(bodies, on="customer_id", how="left", maintain_order="left")
-        .sort("ordered_at", "line_id")
-    )
-    history = _history(dated, sizes, as_of)
-    span = windows(market, as_of)
-    orders = [
-        _training(
-            _history(in_shuffled_order(dated, span.calibration_from, seed), sizes, as_of), sizes, pl.lit(SHUFFLED)
-        )
-        for seed in range(market.training.shuffled_orders)
+    catalogue = Catalogue.of(articles)
+    numbered = catalogue.numbered(lines.select("line_id", "customer_id", "article_id", "size", "ordered_at"))
+    dated = with_outcomes(numbered, returns, market.label_maturity_days, as_of)
+    days = DayCounts.of(dated, windows(market, as_of).calibration_from)
+    group = CustomerGroup.of(dated, customers, catalogue, market, as_of, days)
+    bodies = [sums.solve(as_of) for sums in group.body_sums()]
+    described = [group.describe(order, body) for order, body in enumerate(bodies)]
+    wide = [{level: sums.running() for level, sums in one.wide.items()} for one in described]
+    everything = np.arange(len(articles))
+    of_articles = [
+        ArticleGroup.of(one.lines, catalogue, sums, everything) for one, sums in zip(described, wide, strict=True)
     ]
     return MarketFeatures(
-        training=pl.concat([_training(history, sizes, _split(span)), *orders]),
-        customers=_customers(customers, history, as_of),
-        articles=_articles(articles, sizes, history, as_of),
+        training=pl.concat([one.training() for one in of_articles]),
+        customers=group.online(bodies[0]),
+        articles=of_articles[0].online(as_of),
     )
 
 
 @dataclass(frozen=True)
-class _History:
-    """Lines in the order of `ordered_at`, and everything they add to what is known of whom."""
+class Described:
+    """One order of time of a group of customers: its lines with what is known of their customers, and their part of
+    the sums of the wide levels.
+    """
 
     lines: pl.DataFrame
-    entries: pl.DataFrame
-    by_level: dict[str, pl.DataFrame]
-    by_size: pl.DataFrame
-    body_sizes: BodySizes
+    wide: dict[str, DaySums]
 
 
-def _history(dated: pl.DataFrame, sizes: pl.DataFrame, until: datetime) -> _History:
-    events = outcome_events(dated)
-    body_sizes = fit_body_sizes(events, until)
-    lines = with_gap(known_before(_with_body(dated, body_sizes), customer_events(events), CUSTOMER_KEY))
-    events = outcome_events(lines)
-    return _History(
-        lines=lines,
-        entries=entry_events(events),
-        by_level={level: level_events(events, level) for level in LEVELS},
-        by_size=size_events(events, sizes),
-        body_sizes=body_sizes,
-    )
+@dataclass(frozen=True)
+class CustomerGroup:
+    """Some customers of a market, with all of their lines.
 
+    `customers` is (c) in the order of their ids, guests without registration last; `orders` are the orders of time in
+    which the lines are described, the true one first.
+    """
 
-def _with_body(lines: pl.DataFrame, body_sizes: BodySizes) -> pl.DataFrame:
-    found = body_sizes.positions(lines, lines["scale"].cast(pl.Int64).to_numpy(), lines["ordered_at"])
-    return lines.with_columns(body_position=pl.Series(found, dtype=pl.Float64).fill_nan(None))
+    customers: pl.DataFrame
+    orders: Sequence[pl.DataFrame]
+    catalogue: Catalogue
+    as_of: datetime
 
-
-def _split(span: Windows) -> pl.Expr:
-    return (
-        pl.when(pl.col("ordered_at") >= span.holdout_from)
-        .then(pl.lit(HOLDOUT))
-        .when(pl.col("ordered_at") >= span.calibration_from)
-        .then(pl.lit(CALIBRATION))
-        .otherwise(pl.lit(TRAIN))
-    )
-
-
-def _training(history: _History, sizes: pl.DataFrame, split: pl.Expr) -> pl.DataFrame:
-    rows = history.lines.filter(pl.col("outcome").is_not_null()).with_columns(split=split)
-    for level, level_rows in history.by_level.items():
-        rows = known_before(rows, level_rows, LEVEL_KEYS[level], f"{level}_")
-    rows = entries_before(rows, history.entries).join(_size_range(sizes), on="article_id", maintain_order="left")
-    return rows.join(_candidates(rows, sizes, history.by_size), on="line_id", maintain_order="left").select(
-        "line_id",
-        "customer_id",
-        "article_id",
-        "brand",
-        "category",
-        "division",
-        "ordered_at",
-        "outcome",
-        "split",
-        "scale",
-        *CUSTOMER_BODY,
-        "body_position",
-        *CUSTOMER_STATISTICS,
-        *HISTORY_KEY,
-        *HISTORY_COUNTS,
-        *ARTICLE_STATISTICS,
-        *SIZE_RANGE,
-        "bought",
-        "sizes",
-        "positions",
-        *SIZE_STATISTICS,
-    )
-
-
-def _size_range(sizes: pl.DataFrame) -> pl.DataFrame:
-    """Per article `SIZE_RANGE`; the step of an article of one size is 0."""
-    return sizes.group_by("article_id", maintain_order=True).agg(
-        size_step=pl.col("position").diff().median().fill_null(0.0),
-        size_low=pl.col("position").first(),
-        size_high=pl.col("position").last(),
-    )
-
-
-def _candidates(rows: pl.DataFrame, sizes: pl.DataFrame, by_size: pl.DataFrame) -> pl.DataFrame:
-    """The sizes each row is asked about: all of its article where the best must be found, the bought one to learn."""
-    lines = rows.select("line_id", "article_id", "ordered_at", "split", bought_position="position")
-    candidates = lines.join(sizes, on="article_id", maintain_order="left").filter(
-        pl.col("split").is_in([CALIBRATION, HOLDOUT]) | (pl.col("position") == pl.col("bought_position"))
-    )
-    known = known_before(candidates, by_size, SIZE_KEY)
-    return known.group_by("line_id", maintain_order=True).agg(
-        (pl.col("position") == pl.col("bought_position")).arg_max().cast(pl.Int32).alias("bought"),
-        pl.col("size").alias("sizes"),
-        pl.col("position").alias("positions"),
-        *(pl.col(name) for name in SIZE_STATISTICS),
-    )
-
-
-def _customers(customers: pl.DataFrame, history: _History, as_of: datetime) -> pl.DataFrame:
-    """Every registered customer, also one without any history: it is known, only new."""
-    registered = customers.filter(pl.col("registered_at") < as_of).select(
-        "customer_id", pl.col(CUSTOMER_BODY).cast(pl.Float64)
-    )
-    now = pl.repeat(as_of, len(registered), eager=True)
-    suggested = [
-        history.body_sizes.positions(registered, np.full(len(registered), scale), now) for scale in range(len(SCALES))
-    ]
-    with_body = registered.with_columns(
-        body_positions=pl.Series(np.column_stack(suggested), dtype=pl.Array(pl.Float64, len(SCALES))).arr.to_list()
-    )
-    return entries_now(with_body, history.entries).sort("customer_id")
-
-
-def _articles(articles: pl.DataFrame, sizes: pl.DataFrame, history: _History, as_of: datetime) -> pl.DataFrame:
-    """Every online article that has a size on its scale."""
-    per_size = (
-        sizes.join(known_now(history.by_size, SIZE_KEY), on=SIZE_KEY, how="left", maintain_order="left")
-        .with_columns(pl.col(SIZE_STATISTICS).fill_null(0.0))
-        .group_by("article_id", "scale", maintain_order=True)
-        .agg(
-            pl.col("size").alias("sizes"),
-            pl.col("position").alias("positions"),
-            *(pl.col(name) for name in SIZE_STATISTICS),
+    @classmethod
+    def of(
+        cls,
+        lines: pl.DataFrame,
+        customers: pl.DataFrame,
+        catalogue: Catalogue,
+        market: Market,
+        as_of: datetime,
+        days: DayCounts,
+    ) -> "CustomerGroup":
+        """Number the customers and lay out the orders of time; `days` is the whole market's."""
+        registered = customers.sort("customer_id").select(
+            "customer_id", "registered_at", pl.col(CUSTOMER_BODY).cast(pl.Float64)
         )
-    )
-    rows = (
-        articles.filter(pl.col("online") & (pl.col("launched_at") < as_of))
-        .select("article_id", "brand", "category", "division")
-        .join(per_size, on="article_id", maintain_order="left")
-        .join(_size_range(sizes), on="article_id", maintain_order="left")
-    )
-    for level, level_rows in history.by_level.items():
-        key = LEVEL_KEYS[level]
-        rows = rows.join(known_now(level_rows, key, f"{level}_"), on=key, how="left", maintain_order="left")
-    return rows.with_columns(pl.col(ARTICLE_STATISTICS).fill_null(0.0), pl.col("scale").cast(pl.Int64)).sort(
-        "article_id"
-    )
+        guests = lines.select("customer_id").unique().join(registered, on="customer_id", how="anti").sort("customer_id")
+        everyone = pl.concat([registered, guests], how="diagonal").with_columns(
+            customer=pl.int_range(pl.len(), dtype=pl.UInt32)
+        )
+        span = windows(market, as_of)
+        known = (
+            lines.filter(pl.col("position").is_not_null() & (pl.col("first_outcome") != NO_OUTCOME))
+            .join(everyone.drop("registered_at"), on="customer_id", how="left", maintain_order="left")
+            .with_columns(split=span.split())
+            .sort("ordered_at", "line_id")
+        )
+        shuffled = (
+            in_shuffled_order(known, span.calibration_from, seed, days).sort("ordered_at", "line_id")
+            for seed in range(market.training.shuffled_orders)
+        )
+        return cls(everyone, [known, *shuffled], catalogue, as_of)
+
+    def body_sums(self) -> list[BodySums]:
+        """By order of time, the group's part of what the regressions on the body are solved from."""
+        return [BodySums.of(Events.of(lines), lines) for lines in self.orders]
+
+    def describe(self, order: int, body: BodySizes) -> Described:
+        """Add to the lines of one order what is known of their customers when their day begins."""
+        lines = self.orders[order]
+        events, day = Events.of(lines), day_of(lines["ordered_at"])
+        customer, scale, article = (_numbers(lines, name) for name in ("customer", "scale", "article"))
+        position = lines["position"].to_numpy()
+        suggested = body.positions(lines, scale, lines["ordered_at"])
+        expected = _expected(events, customer * len(SCALES) + scale, day, position, suggested)
+        gap = np.round((position - expected) * _GRID) / _GRID
+        found = lines.drop("customer", "position", "scale").with_columns(
+            pl.Series("body_position", suggested).fill_nan(None),
+            pl.Series("gap", gap),
+            *self._histories(lines, events).on_scale(customer, scale, day, self.catalogue.brands),
+        )
+        values = level_values(events, position, gap)
+        return Described(found, wide_sums(self.catalogue, events, article, values))
+
+    def online(self, body: BodySizes) -> pl.DataFrame:
+        """Every registered customer, also one without any history: it is known, only new."""
+        registered = self.customers.filter(pl.col("registered_at") < self.as_of)
+        customer = _numbers(registered, "customer")
+        now = pl.repeat(self.as_of, len(registered), eager=True)
+        suggested = [body.positions(registered, np.full(len(registered), scale), now) for scale in range(len(SCALES))]
+        lines = self.orders[0]
+        histories = self._histories(lines, Events.of(lines))
+        return registered.select("customer_id", *CUSTOMER_BODY).with_columns(
+            lists(np.arange(len(registered) + 1) * len(SCALES), np.column_stack(suggested).ravel()).alias(
+                "body_positions"
+            ),
+            *histories.on_all_scales(customer, np.full(len(customer), NOW), self.catalogue.brands),
+        )
+
+    def _histories(self, lines: pl.DataFrame, events: Events) -> Histories:
+        article = _numbers(lines, "article")
+        return Histories.of(
+            events,
+            _numbers(lines, "customer"),
+            self.catalogue.scale[article],
+            lines["position"].to_numpy(),
+            self.catalogue.brand[article],
+            len(self.customers),
+        )
+
+
+def _expected(events: Events, owner: Indices, day: Indices, position: Floats, suggested: Floats) -> Floats:
+    """The size position expected of each line's customer; (n,), NaN where nothing is known of it.
+
+    It is the mean of the sizes the customer had bought before, whatever came of them, and of what the body suggests as
+    a prior.
+    """
+    worn = events.signs.sum(axis=1)
+    values = np.column_stack([worn, worn * position[events.line]])
+    n, total = DaySums.of(owner[events.line], events.day, values).running().known(owner, day).T
+    without = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
+    expected: Floats = np.where(np.isnan(suggested), without, (total + _BODY_N * suggested) / (n + _BODY_N))
+    return expected
+
+
+@dataclass(frozen=True)
+class ArticleGroup:
+    """Some articles of a market, with all of their lines in one order of time, as `CustomerGroup` described them.
+
+    `articles` holds the numbers of the group's articles; `levels` knows the whole market's wide levels and the group's
+    own articles, `sizes` their sizes.
+    """
+
+    lines: pl.DataFrame
+    catalogue: Catalogue
+    articles: Indices
+    levels: Mapping[str, RunningSums]
+    sizes: SizeSums
+
+    @classmethod
+    def of(
+        cls, lines: pl.DataFrame, catalogue: Catalogue, wide: Mapping[str, RunningSums], articles: Indices
+    ) -> "ArticleGroup":
+        """Add up what the lines say of their articles."""
+        events = Events.of(lines)
+        article, rank = _numbers(lines, "article"), _numbers(lines, "rank")
+        position = catalogue.positions[catalogue.offsets[article] + rank]
+        values = level_values(events, position, lines["gap"].to_numpy())
+        own = DaySums.of(article[events.line], events.day, values).running()
+        return cls(lines, catalogue, articles, {"article": own, **wide}, SizeSums.of(catalogue, events, article, rank))
+
+    def training(self) -> pl.DataFrame:
+        """The labelled lines with everything that was known when their day began."""
+        rows = self.lines.filter(pl.col("outcome") != NO_OUTCOME)
+        article, day = _numbers(rows, "article"), day_of(rows["ordered_at"])
+        return rows.select(
+            "line_id",
+            "customer_id",
+            "ordered_at",
+            pl.col("outcome").replace_strict(dict(enumerate(OUTCOMES)), return_dtype=pl.String),
+            "split",
+            *CUSTOMER_BODY,
+            "body_position",
+            *HISTORY_KEY,
+            *HISTORY_COUNTS,
+        ).with_columns(
+            *self._of_articles(article),
+            *self._levels(article, day),
+            *self._sizes(article, day, _numbers(rows, "rank"), rows["split"].is_in([TRAIN, SHUFFLED]).to_numpy()),
+        )
+
+    def online(self, as_of: datetime) -> pl.DataFrame:
+        """Every online article that has a size on its scale."""
+        sold = self.catalogue.articles.select(pl.col("online") & (pl.col("launched_at") < as_of)).to_series().to_numpy()
+        article = self.articles[sold[self.articles] & (self.catalogue.size_counts[self.articles] > 0)]
+        now = np.full(len(article), NOW)
+        sizes = self._sizes(article, now, np.zeros(len(article), np.int64), np.zeros(len(article), np.bool_))
+        return pl.DataFrame([*self._of_articles(article), *self._levels(article, now), *sizes]).drop("bought")
+
+    def _of_articles(self, article: Indices) -> list[pl.Series]:
+        named = self.catalogue.articles["article_id", "brand", "category", "division"][article].get_columns()
+        return [
+            *named,
+            pl.Series("scale", self.catalogue.scale[article]),
+            *_columns(SIZE_RANGE, self.catalogue.size_range()[article]),
+        ]
+
+    def _levels(self, article: Indices, day: Indices) -> list[pl.Series]:
+        found = level_statistics(self.catalogue, self.levels, article, day)
+        return [
+            column
+            for level in LEVELS
+            for column in _columns([f"{level}_{name}" for name in LEVEL_STATISTICS], found[level])
+        ]
+
+    def _sizes(self, article: Indices, day: Indices, rank: Indices, only_bought: Flags) -> list[pl.Series]:
+        """The sizes each row is asked about, in lists: all of its article, or the bought one alone."""
+        counts = np.where(only_bought, 1, self.catalogue.size_counts[article])
+        offsets, owner = offsets_of(counts), np.repeat(np.arange(len(article)), counts)
+        asked = ranges(np.where(only_bought, rank, 0), counts)
+        size = self.catalogue.offsets[article[owner]] + asked
+        found = self.sizes.statistics(article[owner], day[owner], asked)
+        return [
+            pl.Series("bought", np.where(only_bought, 0, rank), pl.Int32),
+            lists(offsets, self.catalogue.sizes["size"].gather(size)).alias("sizes"),
+            lists(offsets, self.catalogue.positions[size]).alias("positions"),
+            *(lists(offsets, column).alias(column.name) for column in _columns(SIZE_STATISTICS, found)),
+        ]
+
+
+def _columns(names: Sequence[str], values: Floats) -> list[pl.Series]:
+    return [pl.Series(name, np.ascontiguousarray(column)) for name, column in zip(names, values.T, strict=True)]
+
+
+def _numbers(rows: pl.DataFrame, name: str) -> Indices:
+    return rows[name].cast(pl.Int64).to_numpy()

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from libs.features.assembly import Requests
 from libs.features.frames import bought_candidates, requests_from_training
 from libs.features.outcomes import OUTCOMES
+from libs.features.persons import account_statistics
 from libs.models.explanation import ARTICLE_BASES, CUSTOMER_BASES, bases
 from libs.models.ordinal import FIT, Codes, Probabilities, log_losses
 from libs.models.package import Package
@@ -137,10 +138,10 @@ def slice_masks(rows: pl.DataFrame, requests: Requests) -> dict[str, npt.NDArray
     A wide spread of kept sizes is how an account of several people looks; `basis_history_brand` and its like are the
     lines by the evidence that an answer says it rests on.
     """
-    kept = rows["kept_n"].to_numpy()
-    article = rows["article_n"].to_numpy()
-    mean = np.divide(rows["kept_sum"].to_numpy(), kept, out=np.zeros(len(rows)), where=kept > 0)
-    squares = np.divide(rows["kept_sum_of_squares"].to_numpy(), kept, out=np.zeros(len(rows)), where=kept > 0)
+    account = account_statistics(requests)
+    kept, article = account["kept_n"], rows["article_n"].to_numpy()
+    mean = np.divide(account["kept_sum"], kept, out=np.zeros(len(rows)), where=kept > 0)
+    squares = np.divide(account["kept_sum_of_squares"], kept, out=np.zeros(len(rows)), where=kept > 0)
     spread = np.sqrt(np.maximum(squares - mean * mean, 0.0))
     masks = {
         "cold_customer": kept == 0,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from libs.base.errors import DataError
-from libs.features.tables import CALIBRATION, TRAIN
+from libs.features.splits import CALIBRATION, TRAIN
 from libs.models.evaluation import Evaluation, evaluate
 from libs.models.package import Card, Package
 

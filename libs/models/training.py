@@ -12,7 +12,7 @@ from libs.base.errors import DataError
 from libs.base.market import Market
 from libs.features.assembly import Matrix, assemble
 from libs.features.frames import bought_candidates, requests_from_training
-from libs.features.tables import CALIBRATION, HOLDOUT, SHUFFLED, TRAIN
+from libs.features.splits import CALIBRATION, HOLDOUT, SHUFFLED, TRAIN
 from libs.models.abstention import Abstention, choose_threshold
 from libs.models.evaluation import Evaluation, evaluate, named_size, outcome_codes
 from libs.models.ordinal import FIT, Calibration, Codes, FitBooster, fit_booster, fit_calibration, margins

@@ -29,7 +29,7 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from libs.base.errors import DataError
 from libs.base.market import Market, Training
 from libs.features.assembly import Matrix
-from libs.features.tables import CALIBRATION, HOLDOUT, TRAIN
+from libs.features.splits import CALIBRATION, HOLDOUT, TRAIN
 from libs.models import weighted
 from libs.models.bootstrap import Interval, replicates
 from libs.models.ordinal import (

@@ -82,6 +82,11 @@ def prepared(
     return preprocess(broken.root, markets, AS_OF, tmp_path_factory.mktemp("run"))
 
 
+def bytes_of(folder: str) -> dict[str, bytes]:
+    """What the files of a table hold, by name."""
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
 def test_a_market_without_an_order_before_the_cut_off_fails_by_name(
     ray_cluster: None, lake: Lake, environment: Environment, tmp_path: Path
 ) -> None:
@@ -135,7 +140,7 @@ def test_running_a_week_again_gives_the_same_bytes(
     assert isinstance(first, Prepared)
     assert isinstance(again, Prepared)
     for kind in ("training_path", "customers_path", "articles_path"):
-        assert Path(getattr(again, kind)).read_bytes() == Path(getattr(first, kind)).read_bytes()
+        assert bytes_of(getattr(again, kind)) == bytes_of(getattr(first, kind))
 
 
 def test_what_happens_after_the_cut_off_is_not_read(
@@ -150,7 +155,38 @@ def test_what_happens_after_the_cut_off_is_not_read(
     later = preprocess(lake.root, {"us": environment.market("us")}, AS_OF, tmp_path)["us"]
     assert isinstance(first, Prepared)
     assert isinstance(later, Prepared)
-    assert Path(later.training_path).read_bytes() == Path(first.training_path).read_bytes()
+    assert bytes_of(later.training_path) == bytes_of(first.training_path)
+
+
+def test_a_market_of_many_groups_has_the_tables_of_one(
+    ray_cluster: None,
+    lake: Lake,
+    environment: Environment,
+    prepared: dict[str, Prepared | Failed],
+    tmp_path: Path,
+) -> None:
+    market = environment.market("de")
+    again = preprocess(lake.root, {"de": market}, AS_OF, tmp_path, lines_per_group=2_500)["de"]
+    whole = prepared["de"]
+    assert isinstance(again, Prepared)
+    assert isinstance(whole, Prepared)
+    assert len(list(Path(again.training_path).iterdir())) == 5
+    assert (again.funnel, again.labelled, again.lines_out) == (whole.funnel, whole.labelled, whole.lines_out)
+    for kind, key in (("training_path", "line_id"), ("customers_path", "customer_id"), ("articles_path", "article_id")):
+        tables = [pl.read_parquet(getattr(one, kind)).sort(key) for one in (again, whole)]
+        assert tables[0].equals(tables[1]), kind
+
+
+def test_a_line_that_two_customers_have_is_found_among_all_groups(
+    ray_cluster: None, lake: Lake, environment: Environment, tmp_path: Path
+) -> None:
+    deliver(lake, replace(PLANS["de"], name="shared"), 0)
+    repeated = pl.when(pl.int_range(pl.len()) < 2).then(pl.lit("same")).otherwise("line_id").alias("line_id")
+    break_orders(lake, "shared", repeated)
+    market = environment.market("de").model_copy(update={"name": "shared"})
+    failed = preprocess(lake.root, {"shared": market}, AS_OF, tmp_path, lines_per_group=2_500)["shared"]
+    assert isinstance(failed, Failed)
+    assert "line_id must be unique: 1 values repeat, such as ['same']" in failed.reason
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from libs.features.catalogue import article_sizes
 from libs.features.generator.population import FIRST_WEEK, Floats, MarketPlan, Population
-from libs.features.tables import article_sizes
 
 # A purchase is felt as too small or too large when it is off by more than this many of the article's size steps.
 _TOLERANCE_STEPS = 0.9

@@ -124,7 +124,7 @@ def _cuts(rows: pl.DataFrame, named: Mapping[str, Mask]) -> Iterator[Slice]:
             yield Slice("Division", name.removeprefix(_DIVISION), named[name], name)
     yield from _categories(rows["category"])
     yield Slice(_CUSTOMER, _COLD, named["cold_customer"], "cold_customer")
-    yield from _known(_CUSTOMER, rows["kept_n"].to_numpy(), _KEPT_BOUNDS, "kept before")
+    yield from _known(_CUSTOMER, rows["history_kept"].list.sum().to_numpy(), _KEPT_BOUNDS, "kept before")
     yield Slice(_ARTICLE, _COLD, named["cold_article"], "cold_article")
     yield from _known(_ARTICLE, rows["article_n"].to_numpy(), _ARTICLE_BOUNDS, "outcomes before")
     for customer, of_customer in _CUSTOMER_EVIDENCE.items():

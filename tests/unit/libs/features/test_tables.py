@@ -1,7 +1,8 @@
 """Feature tables: point-in-time, the same offline and online, and complete."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 import pytest
@@ -21,7 +22,8 @@ from libs.features.lookup import snapshot
 from libs.features.online import OnlineRow
 from libs.features.persons import account_statistics
 from libs.features.sizes import SCALES
-from libs.features.tables import HOLDOUT, SHUFFLED, TRAIN, MarketFeatures, article_sizes, build_tables, windows
+from libs.features.splits import HOLDOUT, SHUFFLED, TRAIN, windows
+from libs.features.tables import MarketFeatures, build_tables
 from libs.features.wire import pack, unpack
 from tests.small_market import AS_OF, SmallMarket, small_market
 
@@ -43,9 +45,9 @@ def build(data: SmallMarket, as_of: object, lines: pl.DataFrame | None = None) -
     return build_tables(MARKET, chosen, data.returns, data.customers, data.articles, as_of)  # type: ignore[arg-type]
 
 
-def slow_customer_statistics(data: SmallMarket, line: dict[str, object]) -> dict[str, float]:
-    """The obvious reference: look at every other line of the customer, one by one."""
-    at = line["ordered_at"]
+def slow_customer_statistics(data: SmallMarket, line: dict[str, Any]) -> dict[str, float]:
+    """The obvious reference: look at every other line of the customer, one by one, as the line's day began."""
+    at = beginning_of_day(line["ordered_at"])
     returns = {row["line_id"]: row for row in data.returns.iter_rows(named=True)}
     found = dict.fromkeys(CUSTOMER_STATISTICS, 0.0)
     for other in data.lines.filter(pl.col("customer_id") == line["customer_id"]).iter_rows(named=True):
@@ -66,18 +68,23 @@ def slow_customer_statistics(data: SmallMarket, line: dict[str, object]) -> dict
     return found
 
 
+def beginning_of_day(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def test_customer_history_equals_a_slow_obvious_count(data: SmallMarket, tables: MarketFeatures) -> None:
     rows = tables.training.sample(200, seed=1)
-    for row in rows.iter_rows(named=True):
+    account = account_statistics(requests_from_training(rows))
+    for index, row in enumerate(rows.iter_rows(named=True)):
         expected = slow_customer_statistics(data, row)
-        assert {name: row[name] for name in CUSTOMER_STATISTICS} == expected
+        assert {name: account[name][index] for name in CUSTOMER_STATISTICS} == expected
 
 
 def test_nothing_known_after_an_order_changes_its_row(data: SmallMarket, tables: MarketFeatures) -> None:
     """Cut the lake off after some order: every earlier row stays as it was."""
     cut = AS_OF - timedelta(days=60)
     earlier = build(data, AS_OF, data.lines.filter(pl.col("ordered_at") < cut))
-    names = ["line_id", "body_position", *CUSTOMER_STATISTICS, *HISTORY_KEY, *HISTORY_COUNTS, *ARTICLE_STATISTICS]
+    names = ["line_id", "body_position", *HISTORY_KEY, *HISTORY_COUNTS, *ARTICLE_STATISTICS]
     before = tables.training.filter(pl.col("ordered_at") < cut).select(names).sort("line_id")
     assert before.equals(earlier.training.select(names).sort("line_id"))
     assert len(before) > 1000
@@ -86,9 +93,9 @@ def test_nothing_known_after_an_order_changes_its_row(data: SmallMarket, tables:
 def test_online_features_assemble_to_the_same_bits_as_the_training_row(
     data: SmallMarket, tables: MarketFeatures
 ) -> None:
-    """What the live request would have seen at the moment of an order is what training sees of it."""
+    """What the live request would have seen as the day of an order began is what training sees of it."""
     for row in tables.training.filter(pl.col("split") == HOLDOUT).sample(5, seed=2).iter_rows(named=True):
-        online = build(data, row["ordered_at"])
+        online = build(data, beginning_of_day(row["ordered_at"]))
         customer = online.customers.row(by_predicate=pl.col("customer_id") == row["customer_id"], named=True)
         article = online.articles.row(by_predicate=pl.col("article_id") == row["article_id"], named=True)
         live = snapshot([0], [(OnlineRow(customer, row["ordered_at"]), OnlineRow(article, row["ordered_at"]))])
@@ -122,18 +129,11 @@ def test_a_shuffled_order_gives_every_train_line_another_history_and_changes_not
     taught = ["line_id", "outcome", "bought", "sizes"]
     for order in (shuffled.head(len(train)), shuffled.tail(len(train))):
         assert order.select(taught).sort("line_id").equals(train.select(taught).sort("line_id"))
-        # One line is the first of its order, and nothing is known before it; no history is longer than all the others.
+        # The first days of an order know nothing, and no history is longer than all the others.
         assert 0.0 in order["market_n"]
         assert order.filter(pl.col("market_n") >= len(train)).is_empty()
     histories = shuffled.select("line_id", "article_n").sort("line_id")["article_n"].to_list()
     assert sum(first != second for first, second in zip(histories[::2], histories[1::2], strict=True)) > len(train) / 2
-
-
-def test_a_history_in_entries_adds_up_to_the_statistics_of_the_same_row(tables: MarketFeatures) -> None:
-    rows = tables.training.sample(200, seed=3)
-    account = account_statistics(requests_from_training(rows))
-    for name in CUSTOMER_STATISTICS:
-        assert account[name].tolist() == rows[name].to_list()
 
 
 def test_an_online_customer_has_a_position_for_a_known_body_and_none_without(
@@ -186,8 +186,3 @@ def test_articles_that_are_offline_or_not_launched_are_not_online(data: SmallMar
     found = build_tables(MARKET, data.lines, data.returns, data.customers, articles, AS_OF).articles
     assert {"a0", "a1"}.isdisjoint(found["article_id"])
     assert len(found) == len(articles) - 2
-
-
-def test_two_labels_at_one_position_are_one_size() -> None:
-    articles = small_market(lines=10).articles.head(1).with_columns(sizes=pl.lit(["38", "38,0", "40"]))
-    assert article_sizes(articles)["size"].to_list() == ["38", "40"]

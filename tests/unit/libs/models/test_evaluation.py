@@ -23,7 +23,7 @@ def test_evaluation_has_a_loss_per_line_and_slices_that_split_the_lines(fitted: 
     found = evaluate(fitted.package, fitted.holdout)
     assert len(found.losses) == found.overall.lines == len(fitted.holdout)
     assert found.losses.mean() == pytest.approx(found.overall.log_loss)
-    cold = fitted.holdout.filter(fitted.holdout["kept_n"] == 0)
+    cold = fitted.holdout.filter(fitted.holdout["history_kept"].list.sum() == 0)
     assert ("cold_customer" in found.slices) == bool(len(cold))
     assert found.slices["warm_customer"].lines == found.overall.lines - len(cold)
     assert found.slices["division_apparel"].lines == found.overall.lines

@@ -10,7 +10,7 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.base.market import Training
-from libs.features.tables import CALIBRATION, HOLDOUT, TRAIN
+from libs.features.splits import CALIBRATION, HOLDOUT, TRAIN
 from libs.models import tuning
 from libs.models.bootstrap import Interval
 from libs.models.ordinal import boost, booster_data, fit_booster

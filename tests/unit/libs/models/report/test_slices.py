@@ -30,6 +30,16 @@ def seven(fitted: Fitted) -> pl.DataFrame:
     return fitted.holdout.head(7)
 
 
+# One entry of a customer's history, without what was kept.
+ENTRY = {
+    "history_scale": 0,
+    "history_position": 40.0,
+    "history_brand": "brand",
+    "history_small": 0.0,
+    "history_large": 0.0,
+}
+
+
 def test_a_size_is_extreme_by_its_place_among_the_articles_own_sizes(seven: pl.DataFrame) -> None:
     rows = seven.with_columns(bought=pl.Series([0, 1, 6, 0, 5, 6, 3], dtype=seven.schema["bought"]))
     found = members(rows, "Size bought, of the article's sizes")
@@ -37,7 +47,10 @@ def test_a_size_is_extreme_by_its_place_among_the_articles_own_sizes(seven: pl.D
 
 
 def test_how_much_is_known_goes_from_nothing_to_plenty(seven: pl.DataFrame) -> None:
-    rows = seven.with_columns(kept_n=pl.Series([0.0, 1.0, 2.0, 3.0, 9.0, 10.0, 400.0]))
+    one = {name: pl.Series([[value]] * 7) for name, value in ENTRY.items()}
+    rows = seven.with_columns(
+        **one, history_kept=pl.Series([[kept] for kept in (0.0, 1.0, 2.0, 3.0, 9.0, 10.0, 400.0)])
+    )
     assert members(rows, "What is known of the customer") == {
         "nothing: cold": [0],
         "1 to 2 kept before": [1, 2],
@@ -50,7 +63,7 @@ def test_cold_levels_split_all_lines_by_what_an_answer_rests_on(fitted: Fitted) 
     levels = [one for one in cut(fitted.holdout) if one.group == "Cold levels, by what an answer rests on"]
     split = [one.rows for one in levels if one.standard != "cold_both"]
     assert (np.sum(split, axis=0) == 1).all()
-    warm = fitted.holdout["kept_n"].to_numpy() > 0
+    warm = fitted.holdout["history_kept"].list.sum().to_numpy() > 0
     assert all((warm[one.rows] == one.label.startswith("kept before")).all() for one in levels)
 
 

@@ -1,0 +1,169 @@
+"""The door: order lines and customers are checked, filtered by the market's rules, and dealt out by customer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from libs.base.market import Market
+from libs.features.catalogue import Catalogue
+from libs.features.columns import CUSTOMER_BODY
+from libs.features.lake import Lake
+from libs.features.outcomes import with_outcomes
+from libs.features.rules import KEPT, broken_rule
+from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key, violations
+from libs.features.shuffle import DayCounts
+from libs.features.splits import windows
+from libs.features.staging import Staging
+
+_MOMENT = pl.Datetime("us", "UTC")
+# Order lines once they are through the door.
+LINES_STAGED = pl.Schema(
+    {
+        "line_id": pl.String(),
+        "customer_id": pl.String(),
+        "article": pl.UInt32(),
+        "rank": pl.UInt32(),
+        "position": pl.Float64(),
+        "scale": pl.Int8(),
+        "ordered_at": _MOMENT,
+        "matured_at": _MOMENT,
+        "returned_at": _MOMENT,
+        "first_outcome": pl.Int8(),
+        "outcome": pl.Int8(),
+        "broken_rule": pl.Int16(),
+    }
+)
+CUSTOMERS_STAGED = pl.Schema(
+    {"customer_id": pl.String(), "registered_at": _MOMENT, **dict.fromkeys(CUSTOMER_BODY, pl.Float64())}
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What every worker is told: where the data is, what it is asked for, and where what it makes goes.
+
+    `groups` says by market into how many groups its customers, and its articles, are dealt out.
+    """
+
+    lake_uri: str
+    markets: Mapping[str, Market]
+    as_of: datetime
+    groups: Mapping[str, int]
+    staging: Staging
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """What became of one block's rows of one market: files by group, faults of its values, and, of order lines, how
+    many are learned from by day.
+    """
+
+    market: str
+    rows: int
+    files: dict[int, str]
+    faults: list[str]
+    days: dict[int, int]
+
+
+def screen_lines(batch: pa.Table, source: Source) -> pa.Table:
+    """Check a block of order lines, say which rule each breaks and what came of it, and deal it out by customer.
+
+    Lines ordered at or after `as_of` are not there yet.
+    """
+    return _each_market(batch, source, _deal_lines)
+
+
+def screen_customers(batch: pa.Table, source: Source) -> pa.Table:
+    """Check a block of customers and deal it out by customer."""
+    return _each_market(batch, source, _deal_customers)
+
+
+def dealt(rows: list[dict[str, Any]]) -> list[Dealt]:
+    """What the blocks of a screened dataset came to."""
+    found = []
+    for row in rows:
+        values = json.loads(row["dealt"])
+        by_number = {name: {int(key): value for key, value in values[name].items()} for name in ("files", "days")}
+        found.append(Dealt(**values | by_number))
+    return found
+
+
+def _each_market(batch: pa.Table, source: Source, deal: Any) -> pa.Table:
+    """A block is of one market, but when Ray reads several small files as one."""
+    parts = pl.DataFrame(pl.from_arrow(batch)).group_by("market", maintain_order=True)
+    found = [deal(rows.drop("market"), source, source.markets[str(name)]) for (name,), rows in parts]
+    return pa.table({"dealt": pa.array([json.dumps(asdict(one)) for one in found], pa.string())})
+
+
+def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
+    faults = _faults(ORDERS, rows)
+    lines = _described(rows.filter(pl.col("ordered_at") < source.as_of), source, market)
+    days = DayCounts.of(lines.filter(pl.col("broken_rule") == KEPT), windows(market, source.as_of).calibration_from)
+    return Dealt(
+        market=market.name,
+        rows=len(lines),
+        files=_deal(lines, "lines", source, market),
+        faults=faults,
+        days=dict(zip(days.day.tolist(), days.count.tolist(), strict=True)) if market.training.shuffled_orders else {},
+    )
+
+
+def _described(rows: pl.DataFrame, source: Source, market: Market) -> pl.DataFrame:
+    catalogue = catalogue_of(source.lake_uri, market.name, source.as_of)
+    numbered = catalogue.numbered(rows.drop("order_id"))
+    lines = numbered.with_columns(broken_rule=broken_rule(market.rules, source.as_of, of_customers=False)).drop(
+        "article_id", "size", "division", "quantity", "channel"
+    )
+    returns = _returns_of(source.lake_uri, market.name, source.as_of)
+    dated = with_outcomes(lines, returns, market.label_maturity_days, source.as_of)
+    return dated.select(LINES_STAGED.names()).cast(LINES_STAGED)
+
+
+def _deal_customers(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
+    told = rows.select(CUSTOMERS_STAGED.names()).cast(CUSTOMERS_STAGED)
+    return Dealt(market.name, len(rows), _deal(told, "customers", source, market), _faults(CUSTOMERS, rows), {})
+
+
+def _deal(rows: pl.DataFrame, kind: str, source: Source, market: Market) -> dict[int, str]:
+    group = (pl.col("customer_id").hash(0) % source.groups[market.name]).cast(pl.Int64)
+    parts = rows.with_columns(group=group).partition_by("group", as_dict=True, include_key=False)
+    return {int(number): source.staging.rows(market.name, kind, part) for (number,), part in parts.items()}
+
+
+def _faults(table: Table, rows: pl.DataFrame) -> list[str]:
+    nullable = pa.schema([column.with_nullable(True) for column in table.schema])
+    return violations(table, rows.select(table.schema.names).to_arrow().cast(nullable))
+
+
+# `as_of` is in the key so that a worker process that lives through several runs reads each week's tables anew.
+@lru_cache(maxsize=16)
+def catalogue_of(lake_uri: str, market: str, as_of: datetime) -> Catalogue:
+    """The market's articles, read once in a worker."""
+    return Catalogue.of(_read(lake_uri, ARTICLES, market))
+
+
+@lru_cache(maxsize=4)
+def _returns_of(lake_uri: str, market: str, as_of: datetime) -> pl.DataFrame:
+    return _read(lake_uri, RETURNS, market)
+
+
+def _read(lake_uri: str, table: Table, market: str) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(Lake.open(lake_uri).read(table, market)))
+
+
+def check_dimensions(source: Source, market: str) -> list[str]:
+    """The faults of the tables that are read whole: values and keys of articles and returns."""
+    lake = Lake.open(source.lake_uri)
+    found = []
+    for table in (ARTICLES, RETURNS):
+        rows = lake.read(table, market)
+        faults = violations(table, rows) + check_key(table, rows)
+        if faults:
+            found.append(f"table {table.name!r} of market {market!r}: {'; '.join(faults)}")
+    return found
