@@ -14,6 +14,8 @@ from libs.features.sizes import SCALES
 
 # Of HISTORY_COUNTS, the column of `Events.signs`.
 _SIGN_OF_COUNT = [OUTCOMES.index(outcome) for outcome in ("fit", "small", "large")]
+# Positions are multiples of 1/64 below 1,024, and a market has fewer than 65,536 brands.
+_PER_POSITION, _POSITION_BITS, _BRAND_BITS = 64.0, 16, 16
 # So many events are looked at at once: every line looks at all events of its customer on its scale, and a customer who
 # orders for a village has many of both.
 _CHUNK = 4_000_000
@@ -41,7 +43,9 @@ class Histories:
         """Put the events of n lines, each (n,), in order; customers are numbered from 0."""
         line = events.line
         owner = customer[line] * len(SCALES) + scale[line]
-        order = np.lexsort((brand[line], position[line], owner))
+        # Owner, position and brand in one number, since one sort is faster than three.
+        place = (owner << _POSITION_BITS) + (position[line] * _PER_POSITION).astype(np.int64)
+        order = np.argsort((place << _BRAND_BITS) + brand[line], kind="stable")
         line = line[order]
         return cls(
             starts=offsets_of(np.bincount(owner, minlength=customers * len(SCALES))),

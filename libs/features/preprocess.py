@@ -49,8 +49,8 @@ _Part = tuple[str, int]
 
 log = logging.getLogger(__name__)
 
-# Some 2 GiB of memory while they are worked on, by each of as many workers as there are cores.
-_LINES_PER_GROUP = 500_000
+# Some 1.2 GiB of memory while they are worked on, by each of as many workers as there are cores.
+_LINES_PER_GROUP = 250_000
 
 
 @dataclass(frozen=True)
