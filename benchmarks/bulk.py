@@ -51,6 +51,7 @@ def _run(environment: Environment, endpoints: "Endpoints", pairs: int) -> dict[s
     from benchmarks.serving.stage import MARKET, set_up
     from libs.base.cluster import connected
     from libs.features.refresh import Destination
+    from libs.features.sides import Sides
     from libs.models.bulk import Scoring, score
     from libs.models.contract import ModelRef
     from libs.models.package import fingerprint
@@ -61,13 +62,14 @@ def _run(environment: Environment, endpoints: "Endpoints", pairs: int) -> dict[s
     folder = environment.home / "scores"
     folder.mkdir()
     destination = Destination(environment.name, environment.home, endpoints.redis_url)
+    live = Sides(endpoints.redis_url, environment.name).require_live(MARKET)
     model = ModelRef("1", str(stage.package), fingerprint(stage.package))
     # Customers are repeated when more pairs are wanted than the market has.
     count = pairs // _ARTICLES
     customers = (list(stage.customers) * (count // len(stage.customers) + 1))[:count]
     with connected(endpoints):
         began = time.monotonic()
-        done = score(Scoring(destination, MARKET, model, str(folder)), customers, stage.articles[:_ARTICLES], cores)
+        done = score(Scoring(destination, live, model, str(folder)), customers, stage.articles[:_ARTICLES], cores)
         seconds = time.monotonic() - began
     rows_per_s = done.pairs * rows_a_pair / seconds
     return {
@@ -89,13 +91,15 @@ def _bare(stage: "Stage", cores: int) -> tuple[float, float]:
     from libs.features.definitions import repository, views
     from libs.features.lookup import Article
     from libs.features.online import OnlineStore
+    from libs.features.sides import Sides
     from libs.models.package import load
 
     environment = stage.environment
     store = OnlineStore(repository(environment.name, environment.home, stage.endpoints.redis_url))
-    read = store.read(views().articles, MARKET, stage.articles[:_ARTICLES])
+    place = Sides(stage.endpoints.redis_url, environment.name).require_live(MARKET).place
+    read = store.read(views().articles, place, stage.articles[:_ARTICLES])
     articles = Articles.of([Article.of(row) for row in read if row is not None])
-    customers = store.read(views().customers, MARKET, stage.customers[:_BARE_CUSTOMERS])
+    customers = store.read(views().customers, place, stage.customers[:_BARE_CUSTOMERS])
     rows = assemble(cross(customers, articles)).rows
     booster = load(stage.package, threads=cores).booster
     seconds = []

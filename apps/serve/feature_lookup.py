@@ -7,7 +7,7 @@ from libs.calls.frames import Method
 from libs.features.definitions import repository, views
 from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
-from libs.features.refresh_stamp import RefreshStamps
+from libs.features.sides import Sides
 from libs.features.wire import pack
 
 LOOK_UP = Method("look_up", tuple[str, list[Question]], bytes)
@@ -19,7 +19,7 @@ class FeatureLookup(Called):
     def __init__(self, environment: str, home: str, redis_url: str) -> None:
         super().__init__({LOOK_UP: self.look_up})
         store = OnlineStore(repository(environment, Path(home), redis_url))
-        self._lookup = OnlineLookup(store, views(), RefreshStamps(redis_url, environment))
+        self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
 
     async def look_up(self, market: str, questions: list[Question]) -> bytes:
         """The features as `libs.features.wire.pack` makes them: whoever uses them opens them.

@@ -42,6 +42,7 @@ def score(
 
     from libs.base.cluster import connected
     from libs.features.refresh import Destination
+    from libs.features.sides import Sides
     from libs.models.bulk import Scoring
     from libs.models.bulk import score as score_all
     from libs.models.lifecycle import Lifecycle
@@ -49,6 +50,7 @@ def score(
     champion = Lifecycle.of(settings, endpoints).registry.holder(market, "champion")
     if champion is None:
         raise DataError(f"market {market!r} has no champion yet: run its weekly job first")
+    live = Sides(endpoints.redis_url, settings.name).require_live(market)
     draft = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -56,7 +58,7 @@ def score(
     try:
         destination = Destination(settings.name, settings.home, endpoints.redis_url)
         with connected(endpoints):
-            done = score_all(Scoring(destination, market, champion.ref, str(draft.resolve())), *asked, concurrency)
+            done = score_all(Scoring(destination, live, champion.ref, str(draft.resolve())), *asked, concurrency)
         draft.replace(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

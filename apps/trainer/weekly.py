@@ -14,10 +14,10 @@ from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
-from libs.base.errors import DataError, FitwaveError
+from libs.base.errors import FitwaveError
 from libs.base.market import Market
 from libs.features.preprocess import Failed, Prepared, preprocess
-from libs.features.refresh import Destination, Refreshed, refresh, require_coverage
+from libs.features.refresh import Destination, Refreshed, refresh
 from libs.models.fleet import REPORT_FILE, RESULT_FILE, Assignment, Trained, Untrained, train_fleet
 from libs.models.lifecycle import Lifecycle
 from libs.models.package import fingerprint
@@ -188,13 +188,13 @@ class WeeklyRun:
         if not prepared:
             return
         destination = Destination(self.environment.name, self.environment.home, self.endpoints.redis_url)
-        for name, refreshed in refresh(destination, prepared).items():
-            self.weeks[name].refreshed = refreshed
-            try:
-                require_coverage(refreshed, self.environment.market(name).serving.min_feature_coverage)
-            except DataError as error:
+        bounds = {one.market: self.environment.market(one.market).serving.min_feature_coverage for one in prepared}
+        for name, result in refresh(destination, prepared, bounds).items():
+            if isinstance(result, Failed):
                 del accepted[name]
-                self._fail(name, "refresh", str(error))
+                self._fail(name, "refresh", result.reason)
+            else:
+                self.weeks[name].refreshed = result
 
     def _go_live(self, lifecycle: Lifecycle, version: Version) -> None:
         trained = self.weeks[version.market].trained

@@ -74,7 +74,7 @@ def _measure(
     from libs.features.generator.population import MarketPlan
     from libs.features.lake import Lake
     from libs.features.preprocess import Failed, Prepared, preprocess
-    from libs.features.refresh import Destination, refresh
+    from libs.features.refresh import Destination, Refreshed, refresh
 
     markets = {name: Market(name=name) for name in _MARKETS}
     as_of = cut_off(MarketPlan("m0", 1, 1, 1, 1), 0)
@@ -123,8 +123,8 @@ def _measure(
         destination = Destination(environment.name, environment.home, endpoints.redis_url)
         refresh(destination, prepared[:1])
         began = time.monotonic()
-        done = refresh(destination, prepared[1:])
-        refresh_per_s = sum(one.customers + one.articles for one in done.values()) / (time.monotonic() - began)
+        done = [one for one in refresh(destination, prepared[1:]).values() if isinstance(one, Refreshed)]
+        refresh_per_s = sum(one.written for one in done) / (time.monotonic() - began)
     feast_per_s = feast_rows_per_s(environment, endpoints, prepared[0].customers_path, _FEAST_ROWS)
     largest = runs[-1]
     return {

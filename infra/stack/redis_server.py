@@ -21,6 +21,8 @@ def start_redis(home: Path, record: Record) -> str:
         *(_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--daemonize", "no"),
         # One second of writes at most is lost with the machine; the next refresh writes them again.
         *("--appendonly", "yes", "--appendfsync", "everysec"),
+        # A customer's row packed into one block takes two thirds of the memory (docs/data.md).
+        *("--hash-max-listpack-value", "512"),
     ]
     url = f"redis://127.0.0.1:{port}/0"
     started = start("redis", command, {}, url, home / "logs" / "redis.log", record)

@@ -12,7 +12,7 @@ from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE,
 from libs.features.definitions import Views
 from libs.features.online import OnlineRow, OnlineStore
 from libs.features.persons import Indices
-from libs.features.refresh_stamp import RefreshStamps
+from libs.features.sides import Live, Sides
 
 # Articles that a replica keeps: some 2 kB each. A large market's whole assortment fits.
 _KEPT_ARTICLES = 100_000
@@ -105,17 +105,20 @@ class Article:
 class OnlineLookup:
     """Reads what is known online of a market's customers and articles."""
 
-    def __init__(self, store: OnlineStore, views: Views, stamps: RefreshStamps) -> None:
+    def __init__(self, store: OnlineStore, views: Views, sides: Sides) -> None:
         self._store = store
         self._views = views
-        self._stamps = stamps
+        self._sides = sides
         # The refresh is a part of the key: what was kept of an earlier one is never found again, and ages out.
-        self._kept: TTLCache[tuple[str, str, str], Article] = TTLCache(_KEPT_ARTICLES, _KEPT_S)
+        self._kept: TTLCache[tuple[str, str], Article] = TTLCache(_KEPT_ARTICLES, _KEPT_S)
 
     def look_up(self, market: str, questions: Sequence[Question]) -> Snapshot:
         """Raises: TransientError: the online store is away."""
-        articles = self._articles(market, [question.article_id for question in questions])
-        customers = self._rows(self._views.customers, market, [question.customer_id for question in questions])
+        live = self._sides.seen(market)
+        if live is None:
+            return _laid_out([], [], [], [])
+        articles = self._articles(live, [question.article_id for question in questions])
+        customers = self._rows(self._views.customers, live, [question.customer_id for question in questions])
         found = [(index, articles.get(question.article_id)) for index, question in enumerate(questions)]
         known = [(index, article) for index, article in found if article is not None]
         return _laid_out(
@@ -125,19 +128,18 @@ class OnlineLookup:
             [questions[index].selected_size for index, _ in known],
         )
 
-    def _articles(self, market: str, ids: Sequence[str]) -> dict[str, Article]:
+    def _articles(self, live: Live, ids: Sequence[str]) -> dict[str, Article]:
         """The articles that are online, from what was kept of this refresh or else read."""
-        refresh = self._stamps.read(market)
-        found = {one: kept for one in ids if (kept := self._kept.get((market, refresh, one))) is not None}
-        missing = self._rows(self._views.articles, market, [one for one in ids if one not in found])
+        found = {one: kept for one in ids if (kept := self._kept.get((live.stamp, one))) is not None}
+        missing = self._rows(self._views.articles, live, [one for one in ids if one not in found])
         for one, row in missing.items():
             if row is not None:
-                found[one] = self._kept[market, refresh, one] = Article.of(row)
+                found[one] = self._kept[live.stamp, one] = Article.of(row)
         return found
 
-    def _rows(self, view: Any, market: str, ids: Sequence[str]) -> dict[str, OnlineRow | None]:
+    def _rows(self, view: Any, live: Live, ids: Sequence[str]) -> dict[str, OnlineRow | None]:
         distinct = list(dict.fromkeys(ids))
-        return dict(zip(distinct, self._store.read(view, market, distinct), strict=True))
+        return dict(zip(distinct, self._store.read(view, live.place, distinct), strict=True))
 
 
 def snapshot(

@@ -1,9 +1,11 @@
-"""The online store: rows written and read by key, through Feast's Redis store."""
+"""The online store: rows written and read by key, in Feast's Redis store."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
 
 import polars as pl
 import redis
@@ -11,14 +13,20 @@ from feast import FeatureView, RepoConfig
 from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.type_map import feast_value_type_to_python_type, python_values_to_proto_values
+from feast.type_map import feast_value_type_to_python_type
 
 from libs.base.errors import TransientError
+from libs.features.online_encoding import RowKeys, encoded
+
+T = TypeVar("T")
+
+# Rows in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
+_BATCH_ROWS = 500
 
 
 @dataclass(frozen=True)
 class OnlineRow:
-    """One entity's features, and when the newest of them was taken."""
+    """One entity's features, and the moment they are of."""
 
     values: dict[str, Any]
     as_of: datetime
@@ -27,38 +35,35 @@ class OnlineRow:
 class OnlineStore:
     """Reads and writes one environment's feature rows.
 
+    A *place* is where rows stand in Feast's key beside their own id: one of a market's two sides (see `sides`).
+
     `RedisOnlineStore` is used directly, and not `FeatureStore.get_online_features`: it tells a key that was never
-    written from one whose features are null, gives the time of the features, and builds no response object.
+    written from one whose features are null, gives the time of the features, and builds no response object. Rows are
+    written in its layout by `online_encoding`.
     """
 
     def __init__(self, repository: RepoConfig) -> None:
         self._repository = repository
         self._store = RedisOnlineStore()
 
-    def write(self, view: FeatureView, market: str, ids: Sequence[str], rows: pl.DataFrame, as_of: datetime) -> None:
-        """Write feature rows; an older refresh never overwrites a newer one.
+    def write(self, view: FeatureView, place: str, ids: Sequence[str], rows: pl.DataFrame, as_of: datetime) -> None:
+        """Write feature rows over what is there.
 
         Shape: ids (n), rows (n, features of the view).
 
         Raises:
             TransientError: Redis is away.
         """
-        columns = [
-            python_values_to_proto_values(rows[field.name].to_list(), field.dtype.to_value_type())
-            for field in view.features
-        ]
-        names = [field.name for field in view.features]
-        stamp = _stamp(as_of, datetime.now(UTC))
-        data: list[tuple[EntityKey, dict[str, Value], datetime, datetime | None]] = [
-            (_key(view, market, entity), dict(zip(names, values, strict=True)), stamp, None)
-            for entity, *values in zip(ids, *columns, strict=True)
-        ]
-        try:
-            self._store.online_write_batch(self._repository, view, data, None)
-        except redis.RedisError as error:
-            raise TransientError(f"the online feature store does not take writes: {error}. Is Redis up?") from error
+        keys = self._keys(view, place)
+        with self._answering("does not take writes") as client:
+            for start in range(0, len(ids), _BATCH_ROWS):
+                batch = rows.slice(start, _BATCH_ROWS)
+                with client.pipeline(transaction=False) as pipe:
+                    for entity, row in zip(ids[start : start + _BATCH_ROWS], encoded(view, batch, as_of), strict=True):
+                        pipe.hset(keys.key(entity), mapping=row)
+                    pipe.execute()
 
-    def read(self, view: FeatureView, market: str, ids: Sequence[str]) -> list[OnlineRow | None]:
+    def read(self, view: FeatureView, place: str, ids: Sequence[str]) -> list[OnlineRow | None]:
         """Read feature rows in one round trip; None where the key was never written.
 
         Raises:
@@ -67,13 +72,59 @@ class OnlineStore:
         if not ids:
             return []
         names = [field.name for field in view.features]
-        try:
-            found = self._store.online_read(
-                self._repository, view, [_key(view, market, entity) for entity in ids], names
-            )
-        except redis.RedisError as error:
-            raise TransientError(f"the online feature store does not answer: {error}. Is Redis up?") from error
+        keys = [_entity_key(view, place, entity) for entity in ids]
+        with self._answering("does not answer"):
+            found = self._store.online_read(self._repository, view, keys, names)
         return [_row(as_of, values) for as_of, values in found]
+
+    def count(self, view: FeatureView, place: str, ids: Iterable[str]) -> int:
+        """How many of these ids have a row, whatever is in it.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        keys = self._keys(view, place)
+        return sum(self._in_batches(lambda pipe, key: pipe.exists(key), map(keys.key, ids)))
+
+    def delete(self, view: FeatureView, place: str, ids: Iterable[str]) -> int:
+        """Remove rows; how many there were.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        keys = self._keys(view, place)
+        return sum(self._in_batches(lambda pipe, key: pipe.unlink(key), map(keys.key, ids)))
+
+    def ids(self, view: FeatureView, place: str) -> Iterator[str]:
+        """The ids of all rows of a place, found by going through every key of the store.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        keys = self._keys(view, place)
+        with self._answering("does not answer") as client:
+            for key in client.scan_iter(match=keys.pattern, count=_BATCH_ROWS):
+                entity = keys.entity(key)
+                if entity is not None:
+                    yield entity
+
+    def _keys(self, view: FeatureView, place: str) -> RowKeys:
+        return RowKeys(self._repository.project, view, place)
+
+    def _in_batches(self, ask: Callable[[Any, bytes], Any], keys: Iterator[bytes]) -> Iterator[int]:
+        with self._answering("does not answer") as client:
+            while batch := list(islice(keys, _BATCH_ROWS)):
+                with client.pipeline(transaction=False) as pipe:
+                    for key in batch:
+                        ask(pipe, key)
+                    yield from pipe.execute()
+
+    @contextmanager
+    def _answering(self, fault: str) -> Iterator[Any]:
+        try:
+            yield self._store._get_client(self._repository.online_store)
+        except redis.RedisError as error:
+            raise TransientError(f"the online feature store {fault}: {error}. Is Redis up?") from error
 
 
 def _row(as_of: datetime | None, values: dict[str, Value] | None) -> OnlineRow | None:
@@ -83,13 +134,6 @@ def _row(as_of: datetime | None, values: dict[str, Value] | None) -> OnlineRow |
     return OnlineRow({name: feast_value_type_to_python_type(value) for name, value in values.items()}, as_of)
 
 
-def _key(view: FeatureView, market: str, entity: str) -> EntityKey:
+def _entity_key(view: FeatureView, place: str, entity: str) -> EntityKey:
     names = ["market", next(name for name in view.join_keys if name != "market")]
-    return EntityKey(join_keys=names, entity_values=[Value(string_val=market), Value(string_val=entity)])
-
-
-def _stamp(as_of: datetime, now: datetime) -> datetime:
-    """The cut-off, and one microsecond for each second since: Feast keeps the newest stamp, so a second refresh of
-    the same week wins over the first, and one of an earlier week over neither.
-    """
-    return as_of + timedelta(microseconds=max(0, int((now - as_of).total_seconds())))
+    return EntityKey(join_keys=names, entity_values=[Value(string_val=place), Value(string_val=entity)])

@@ -1,6 +1,11 @@
-"""Bring the features of every registered customer and every online article online, before any new model goes out."""
+"""Bring the features of every registered customer and every online article online, before any new model goes out.
 
-from collections.abc import Sequence
+The side of each market that is not live is filled: rows that are as they were two refreshes ago are left alone, rows of
+customers and articles that are gone are removed. Once all of it can be found there, the side becomes live.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -12,15 +17,14 @@ import ray.data
 from feast import FeatureStore
 from ray.data import TaskPoolStrategy
 
-from libs.base.errors import DataError
+from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
 from libs.features.online import OnlineStore
-from libs.features.preprocess import Prepared
-from libs.features.refresh_stamp import RefreshStamps
+from libs.features.preprocess import Failed, Prepared
+from libs.features.sides import SIDES, Held, Sides, place
 
-# Rows a task writes in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
-_BATCH_ROWS = 1_000
-_PART_ROWS = 8_000
+KEYS = {"customers": "customer_id", "articles": "article_id"}
+_PART_ROWS = 16_000
 _WRITERS = 2
 
 
@@ -35,11 +39,15 @@ class Destination:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What one market's refresh wrote, and what share of it can be read back."""
+    """What one market's refresh came to: the rows there are, how many of them had to be written or removed, what share
+    of each kind is in the store.
+    """
 
     market: str
     customers: int
     articles: int
+    written: int
+    removed: int
     customer_coverage: float
     article_coverage: float
 
@@ -58,48 +66,113 @@ def apply_definitions(destination: Destination) -> None:
     store.apply([MARKET, CUSTOMER, ARTICLE, feast_views.customers, feast_views.articles])
 
 
-def refresh(destination: Destination, prepared: Sequence[Prepared]) -> dict[str, Refreshed]:
-    """Write the feature tables of these markets and read back how much arrived; the caller is connected to Ray.
+def refresh(
+    destination: Destination, prepared: Sequence[Prepared], min_coverage: Mapping[str, float] | None = None
+) -> dict[str, Refreshed | Failed]:
+    """Bring these markets' features online; the caller is connected to Ray.
 
-    Running it again writes the same rows: it is safe after a crash.
+    A market of which less than its `min_coverage` (by default nothing) arrived, or whose live features are of a later
+    cut-off, keeps the features it had, and comes back as `Failed`. After a crash it can be run again.
 
     Raises:
-        TransientError: Redis is away.
+        TransientError: Redis is away, or another refresh of a market is at work.
     """
-    apply_definitions(destination)
-    # A first read here: that Redis is away is said at once and plainly, not by a failed task among many.
-    _store(destination).read(views().customers, prepared[0].market, [""])
-    parts = [part for market in prepared for part in _parts(market)]
-    writes = ray.data.from_items(parts, override_num_blocks=len(parts))
-    # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.
-    writes.map(partial(_write_part, destination=destination), compute=TaskPoolStrategy(_WRITERS)).materialize()
-    stamps = RefreshStamps(destination.redis_url, destination.environment)
-    for market in prepared:
-        stamps.renew(market.market)
-    return {market.market: _coverage(destination, market) for market in prepared}
+    sides = Sides(destination.redis_url, destination.environment)
+    bounds = min_coverage or {}
+    with ExitStack() as locks:
+        held = {one.market: locks.enter_context(sides.refreshing(one.market)) for one in prepared}
+        apply_definitions(destination)
+        stale = {one.market: reason for one in prepared if (reason := _of_the_past(sides, one))}
+        fillings = [_filling(destination, sides, one) for one in prepared if one.market not in stale]
+        parts = [part for filling in fillings for part in filling.parts()]
+        if parts:
+            writes = ray.data.from_items(parts, override_num_blocks=len(parts))
+            # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.
+            writes.map(
+                partial(_write_part, destination=destination), compute=TaskPoolStrategy(min(_WRITERS, len(parts)))
+            ).materialize()
+        done = {one.prepared.market: one for one in fillings}
+        return {
+            name: Failed(name, "refresh", stale[name])
+            if name in stale
+            else _finish(destination, sides, done[name], held[name], bounds.get(name, 0.0))
+            for name in held
+        }
 
 
-def _parts(prepared: Prepared) -> list[dict[str, Any]]:
-    """The slices of a market's two tables that one task writes each."""
-    tables = (
-        ("customers", prepared.customers_path, prepared.customers),
-        ("articles", prepared.articles_path, prepared.articles),
+@dataclass(frozen=True)
+class _Filling:
+    """A market's side that is being filled: what it is to hold, and what it held, None where nobody knows."""
+
+    prepared: Prepared
+    side: str
+    now: Mapping[str, pl.DataFrame]
+    before: Contents | None
+
+    @property
+    def place(self) -> str:
+        return place(self.prepared.market, self.side)
+
+    def path(self, kind: str) -> str:
+        return str(getattr(self.prepared, f"{kind}_path"))
+
+    def to_write(self, kind: str) -> pl.Series:
+        """The positions of the rows that have to be written, in the order of the table."""
+        now = self.now[kind].with_row_index("row")
+        return changed(now, self.before.rows[kind] if self.before else None)["row"].sort()
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """What one task writes each."""
+        for kind in KEYS:
+            rows = self.to_write(kind)
+            for start in range(0, len(rows), _PART_ROWS):
+                yield {
+                    "place": self.place,
+                    "kind": kind,
+                    "path": self.path(kind),
+                    "rows": rows.slice(start, _PART_ROWS).to_list(),
+                    "as_of": self.prepared.as_of,
+                }
+
+
+def _of_the_past(sides: Sides, prepared: Prepared) -> str | None:
+    live = sides.live(prepared.market)
+    if live is None or live.as_of <= datetime.fromisoformat(prepared.as_of):
+        return None
+    return (
+        f"market {prepared.market!r}: the live features are of {live.as_of.isoformat()}, later than those of "
+        f"{prepared.as_of}. They stay as they are, and so does the live model."
     )
-    return [
-        {"market": prepared.market, "kind": kind, "path": path, "start": start, "as_of": prepared.as_of}
-        for kind, path, rows in tables
-        for start in range(0, rows, _PART_ROWS)
-    ]
+
+
+def _filling(destination: Destination, sides: Sides, prepared: Prepared) -> _Filling:
+    market, live = prepared.market, sides.live(prepared.market)
+    if live is not None:
+        sides.wait_until_settled(live)
+    side = next(one for one in SIDES if live is None or one != live.side)
+    before = Contents.load(destination.home, sides, market, side, KEYS)
+    sides.set_contents(market, side, None)
+    now = {kind: hashed(pl.read_parquet(getattr(prepared, f"{kind}_path")), key) for kind, key in KEYS.items()}
+    filling = _Filling(prepared, side, now, before)
+    if before is None:
+        _clear(destination, filling.place)
+    return filling
+
+
+def _clear(destination: Destination, at: str) -> None:
+    """Remove whatever a place holds: the rows of a refresh that died may be of customers who are gone by now."""
+    store = _store(destination)
+    for kind in KEYS:
+        view = getattr(views(), kind)
+        store.delete(view, at, list(store.ids(view, at)))
 
 
 def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any]:
-    rows = pl.scan_parquet(part["path"]).slice(part["start"], _PART_ROWS).collect()
-    view = getattr(views(), part["kind"])
-    as_of = datetime.fromisoformat(part["as_of"])
-    store = _store(destination)
-    for batch in rows.iter_slices(_BATCH_ROWS):
-        ids = batch[f"{part['kind'].removesuffix('s')}_id"].to_list()
-        store.write(view, part["market"], ids, batch, as_of)
+    kind = part["kind"]
+    rows = pl.read_parquet(part["path"])[part["rows"]]
+    _store(destination).write(
+        getattr(views(), kind), part["place"], rows[KEYS[kind]].to_list(), rows, datetime.fromisoformat(part["as_of"])
+    )
     return {"written": len(rows)}
 
 
@@ -108,40 +181,33 @@ def _store(destination: Destination) -> OnlineStore:
     return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
 
 
-def _coverage(destination: Destination, prepared: Prepared) -> Refreshed:
-    customers = pl.read_parquet(prepared.customers_path, columns=["customer_id"])["customer_id"].to_list()
-    articles = pl.read_parquet(prepared.articles_path, columns=["article_id"])["article_id"].to_list()
-    return Refreshed(
-        market=prepared.market,
-        customers=len(customers),
-        articles=len(articles),
-        customer_coverage=_share_online(destination, "customers", prepared.market, customers),
-        article_coverage=_share_online(destination, "articles", prepared.market, articles),
-    )
-
-
-def _share_online(destination: Destination, kind: str, market: str, ids: Sequence[str]) -> float:
-    """The share of these ids that the online store knows."""
-    if not ids:
-        return 0.0
-    store, view = _store(destination), getattr(views(), kind)
-    found = sum(
-        row is not None
-        for start in range(0, len(ids), _BATCH_ROWS)
-        for row in store.read(view, market, ids[start : start + _BATCH_ROWS])
-    )
-    return found / len(ids)
-
-
-def require_coverage(refreshed: Refreshed, minimum: float) -> None:
-    """Block a deployment whose features are not there.
-
-    Raises:
-        DataError: the coverage is below the market's bound.
-    """
-    if refreshed.coverage < minimum:
-        raise DataError(
-            f"market {refreshed.market!r}: only {refreshed.customer_coverage:.1%} of customers and "
-            f"{refreshed.article_coverage:.1%} of articles have online features, the market needs {minimum:.1%}. "
-            f"Nothing was deployed; look at Redis' memory and evictions, then run the refresh again."
+def _finish(
+    destination: Destination, sides: Sides, filling: _Filling, held: Held, min_coverage: float
+) -> Refreshed | Failed:
+    store, market = _store(destination), filling.prepared.market
+    removed, shares = 0, {}
+    for kind, now in filling.now.items():
+        view = getattr(views(), kind)
+        if filling.before is not None:
+            removed += store.delete(view, filling.place, gone(now, filling.before.rows[kind]))
+        shares[kind] = store.count(view, filling.place, now["id"].to_list()) / len(now) if len(now) else 0.0
+    if min(shares.values()) < min_coverage:
+        return Failed(
+            market,
+            "refresh",
+            f"market {market!r}: only {shares['customers']:.1%} of customers and {shares['articles']:.1%} of articles "
+            f"have online features, the market needs {min_coverage:.1%}. Nothing was deployed, and the features of "
+            f"before are live; look at Redis' memory and evictions, then run the refresh again.",
         )
+    Contents(filling.now).save(destination.home, sides, market, filling.side)
+    held.require()
+    sides.make_live(market, filling.side, datetime.fromisoformat(filling.prepared.as_of))
+    return Refreshed(
+        market=market,
+        customers=len(filling.now["customers"]),
+        articles=len(filling.now["articles"]),
+        written=sum(len(filling.to_write(kind)) for kind in KEYS),
+        removed=removed,
+        customer_coverage=shares["customers"],
+        article_coverage=shares["articles"],
+    )

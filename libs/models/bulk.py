@@ -21,6 +21,7 @@ from libs.features.definitions import repository, views
 from libs.features.lookup import Article
 from libs.features.online import OnlineRow, OnlineStore
 from libs.features.refresh import Destination
+from libs.features.sides import Live
 from libs.models.contract import ModelRef
 from libs.models.evaluation import named_size
 from libs.models.package import Package, load
@@ -38,7 +39,7 @@ class Scoring:
     """What to score with what; plain values, because every task gets it."""
 
     destination: Destination
-    market: str
+    live: Live
     model: ModelRef
     folder: str
 
@@ -64,7 +65,7 @@ def score(scoring: Scoring, customer_ids: Sequence[str], article_ids: Sequence[s
     """
     known = len(_articles(scoring, tuple(article_ids))[0])
     if known == 0:
-        raise DataError(f"none of the {len(article_ids)} articles is online in market {scoring.market!r}")
+        raise DataError(f"none of the {len(article_ids)} articles is online in market {scoring.live.market!r}")
     customers_each = max(1, min(_TASK_PAIRS // known, -(-len(customer_ids) // concurrency)))
     parts = [
         {"part": start // customers_each, "customers": json.dumps(customer_ids[start : start + customers_each])}
@@ -128,7 +129,7 @@ def _read(scoring: Scoring, kind: str, ids: Sequence[str]) -> list[OnlineRow | N
     return [
         row
         for start in range(0, len(ids), _READ_ROWS)
-        for row in store.read(view, scoring.market, ids[start : start + _READ_ROWS])
+        for row in store.read(view, scoring.live.place, ids[start : start + _READ_ROWS])
     ]
 
 

@@ -1,12 +1,10 @@
 """Features through the real Ray Data and the real Redis."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -16,16 +14,10 @@ import pytest
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
-from libs.base.errors import DataError, TransientError
-from libs.features.definitions import repository, views
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
-from libs.features.lookup import OnlineLookup, Question
-from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared, preprocess
-from libs.features.refresh import Destination, Refreshed, refresh, require_coverage
-from libs.features.refresh_stamp import RefreshStamps
 from libs.features.schema import ORDERS, RETURNS
 
 PLANS = {name: MarketPlan(name, 400, 80, 400, seed) for name, seed in (("de", 2), ("us", 4))}
@@ -187,144 +179,3 @@ def test_a_line_that_two_customers_have_is_found_among_all_groups(
     failed = preprocess(lake.root, {"shared": market}, AS_OF, tmp_path, lines_per_group=2_500)["shared"]
     assert isinstance(failed, Failed)
     assert "line_id must be unique: 1 values repeat, such as ['same']" in failed.reason
-
-
-@pytest.fixture(scope="module")
-def destination(endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Destination:
-    return Destination("features-test", tmp_path_factory.mktemp("feast"), endpoints.redis_url)
-
-
-@pytest.fixture(scope="module")
-def refreshed(
-    ray_cluster: None, destination: Destination, prepared: dict[str, Prepared | Failed]
-) -> dict[str, Refreshed]:
-    good = [week for week in prepared.values() if isinstance(week, Prepared)]
-    return refresh(destination, good)
-
-
-def online_store(destination: Destination) -> OnlineStore:
-    return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
-
-
-def online_lookup(destination: Destination, clock: Callable[[], float] = time.monotonic) -> OnlineLookup:
-    stamps = RefreshStamps(destination.redis_url, destination.environment, clock)
-    return OnlineLookup(online_store(destination), views(), stamps)
-
-
-def test_every_customer_and_article_is_online(
-    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed]
-) -> None:
-    for name in ("de", "us"):
-        week = prepared[name]
-        assert isinstance(week, Prepared)
-        assert (refreshed[name].customers, refreshed[name].articles) == (week.customers, week.articles)
-        assert refreshed[name].coverage == 1.0
-
-
-def comparable(values: dict[str, Any]) -> dict[str, Any]:
-    """The same values, with a text where a number is not one: NaN equals nothing, not even itself."""
-    lists = {name: value for name, value in values.items() if isinstance(value, list)}
-    return values | {name: ["NaN" if value != value else value for value in found] for name, found in lists.items()}
-
-
-def test_what_is_read_is_what_was_computed(
-    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
-) -> None:
-    week = prepared["de"]
-    assert isinstance(week, Prepared)
-    store = online_store(destination)
-    for view, path, key in (
-        (views().customers, week.customers_path, "customer_id"),
-        (views().articles, week.articles_path, "article_id"),
-    ):
-        rows = pl.read_parquet(path)
-        found = store.read(view, "de", rows[key].to_list())
-        for row, online in zip(rows.iter_rows(named=True), found, strict=True):
-            assert online is not None
-            assert comparable(online.values) == comparable({name: row[name] for name in online.values})
-            assert timedelta(0) <= online.as_of - AS_OF < timedelta(minutes=10)
-
-
-def test_unknown_ids_and_other_markets_ids_are_not_found(
-    refreshed: dict[str, Refreshed], destination: Destination
-) -> None:
-    lookup = online_lookup(destination)
-    questions = [Question("nobody", "de-a000001"), Question("de-c0000001", "nothing"), Question("x", "us-a000001")]
-    found = lookup.look_up("de", questions)
-    assert 1 not in found.known
-    assert 2 not in found.known
-
-
-def test_an_article_is_kept_until_the_next_refresh(
-    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
-) -> None:
-    week = prepared["us"]
-    assert isinstance(week, Prepared)
-    seconds = iter([0.0, 0.4, 0.8])
-    lookup = online_lookup(destination, clock=lambda: next(seconds))
-    row = pl.read_parquet(week.articles_path).head(1)
-    question = [Question("nobody", row["article_id"].item())]
-    store, view = online_store(destination), views().articles
-
-    def steps() -> list[float]:
-        return list(lookup.look_up("us", question).requests.values["size_step"])
-
-    before = steps()
-    changed = row.with_columns(size_step=pl.col("size_step") + 1.0)
-    store.write(view, "us", row["article_id"].to_list(), changed, AS_OF + timedelta(days=1))
-    RefreshStamps(destination.redis_url, destination.environment).renew("us")
-    assert steps() == before, "a stamp is believed for half a second"
-    assert steps() == [before[0] + 1.0]
-
-
-def test_refreshing_again_changes_nothing(
-    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
-) -> None:
-    week = prepared["us"]
-    assert isinstance(week, Prepared)
-    ids = pl.read_parquet(week.customers_path)["customer_id"].head(20).to_list()
-    before = [comparable(row.values) for row in online_store(destination).read(views().customers, "us", ids) if row]
-    assert refresh(destination, [week])["us"] == refreshed["us"]
-    after = [comparable(row.values) for row in online_store(destination).read(views().customers, "us", ids) if row]
-    assert after == before
-    assert len(before) == 20
-
-
-def test_an_older_week_never_overwrites_a_newer_one(
-    refreshed: dict[str, Refreshed], prepared: dict[str, Prepared | Failed], destination: Destination
-) -> None:
-    week = prepared["de"]
-    assert isinstance(week, Prepared)
-    store, view = online_store(destination), views().customers
-    row = pl.read_parquet(week.customers_path).head(1)
-    ids = row["customer_id"].to_list()
-    store.write(view, "de", ids, row.with_columns(height_cm=pl.lit(1.0)), AS_OF - timedelta(weeks=1))
-    found = store.read(view, "de", ids)[0]
-    assert found is not None
-    assert found.values["height_cm"] == row["height_cm"].item()
-
-
-def test_too_little_coverage_blocks_with_both_figures() -> None:
-    thin = Refreshed("de", 100, 100, customer_coverage=0.5, article_coverage=1.0)
-    with pytest.raises(DataError, match=r"only 50\.0% of customers and 100\.0% of articles .* needs 98\.0%"):
-        require_coverage(thin, 0.98)
-
-
-def test_a_refresh_without_redis_says_so_before_it_starts(
-    prepared: dict[str, Prepared | Failed], tmp_path: Path
-) -> None:
-    week = prepared["de"]
-    assert isinstance(week, Prepared)
-    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
-        refresh(Destination("x", tmp_path, "redis://127.0.0.1:1/0"), [week])
-
-
-def test_redis_away_is_said_and_can_be_tried_again(tmp_path: Path) -> None:
-    store = OnlineStore(repository("x", tmp_path, "redis://127.0.0.1:1/0"))
-    stamps = RefreshStamps("redis://127.0.0.1:1/0", "x")
-    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
-        store.read(views().customers, "de", ["c"])
-    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
-        stamps.read("de")
-    with pytest.raises(TransientError, match=r"does not answer.*Is Redis up"):
-        stamps.renew("de")

@@ -22,13 +22,13 @@ class Lookup:
         from libs.features.definitions import repository, views
         from libs.features.lookup import OnlineLookup
         from libs.features.online import OnlineStore
-        from libs.features.refresh_stamp import RefreshStamps
+        from libs.features.sides import Sides
 
         environment, home, redis_url = (
             os.environ[f"FITWAVE_BENCHMARK_{name}"] for name in ("ENVIRONMENT", "HOME", "REDIS")
         )
         store = OnlineStore(repository(environment, Path(home), redis_url))
-        self._lookup = OnlineLookup(store, views(), RefreshStamps(redis_url, environment))
+        self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
 
     @bentoml.api
     async def look_up(self, customer_id: str, article_ids: list[str]) -> bytes:

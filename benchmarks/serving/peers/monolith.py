@@ -20,7 +20,7 @@ from benchmarks.serving.peers.answers import best_sizes
 from libs.features.definitions import repository, views
 from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
-from libs.features.refresh_stamp import RefreshStamps
+from libs.features.sides import Sides
 from libs.models.package import load
 
 _ENVIRONMENT, _HOME, _REDIS, _PACKAGE, _MARKET = (
@@ -31,8 +31,8 @@ _KEEPS_ARTICLES = os.environ["FITWAVE_BENCHMARK_CACHE"] == "1"
 app = FastAPI()
 _package = load(Path(_PACKAGE))
 _store, _views = OnlineStore(repository(_ENVIRONMENT, Path(_HOME), _REDIS)), views()
-_stamps = RefreshStamps(_REDIS, _ENVIRONMENT)
-_lookup = OnlineLookup(_store, _views, _stamps)
+_sides = Sides(_REDIS, _ENVIRONMENT)
+_lookup = OnlineLookup(_store, _views, _sides)
 
 
 class Body(BaseModel):
@@ -62,6 +62,6 @@ class Answer(BaseModel):
 @app.post("/recommend", response_model=list[Answer])
 async def recommend(body: Body) -> list[dict[str, Any]]:
     """Look up, predict, answer."""
-    lookup = _lookup if _KEEPS_ARTICLES else OnlineLookup(_store, _views, _stamps)
+    lookup = _lookup if _KEEPS_ARTICLES else OnlineLookup(_store, _views, _sides)
     asked = lookup.look_up(_MARKET, [Question(body.customer_id, one) for one in body.article_ids])
     return best_sizes(_package, asked, body.article_ids)

@@ -20,7 +20,7 @@ from benchmarks.serving.peers.answers import best_sizes
 from libs.features.definitions import repository, views
 from libs.features.lookup import OnlineLookup, Question, Snapshot
 from libs.features.online import OnlineStore
-from libs.features.refresh_stamp import RefreshStamps
+from libs.features.sides import Sides
 from libs.models.package import load
 
 api = FastAPI()
@@ -39,7 +39,7 @@ class Lookup:
 
     def __init__(self, environment: str, home: str, redis_url: str, market: str) -> None:
         store = OnlineStore(repository(environment, Path(home), redis_url))
-        self._lookup = OnlineLookup(store, views(), RefreshStamps(redis_url, environment))
+        self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
         self._market = market
 
     def look_up(self, customer_id: str, article_ids: list[str]) -> Snapshot:

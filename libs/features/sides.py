@@ -1,0 +1,194 @@
+"""Which features of a market are live.
+
+Each market has two sides online. Readers read the live one; a refresh fills the other and then makes it live in one
+step, so that no request ever sees half of a refresh, and one that dies or is refused is never seen at all. The side
+that was live before stays as it is until the next refresh: a reader that is a moment late still finds all of it.
+"""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import LockError
+from redis.retry import Retry
+
+from libs.base.errors import DataError, TransientError
+
+SIDES = ("a", "b")
+# A refresh is noticed this late at most. Reading what is live costs a round trip, so a busy replica does not with each
+# batch.
+_LOOK_EVERY_S = 0.5
+# A reader that looked just before, and took its time to read.
+_SETTLED_S = 2 * _LOOK_EVERY_S + 1.0
+_TIMEOUT_S = 2.0
+# A refresh that died is in nobody's way for longer; one that lives says so three times as often.
+_LOCK_S = 15.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """A market's live side: the cut-off its features are of, when it was made live, and a stamp of its own."""
+
+    market: str
+    side: str
+    stamp: str
+    as_of: datetime
+    since: datetime
+
+    @property
+    def place(self) -> str:
+        """Where its rows stand in the online store."""
+        return place(self.market, self.side)
+
+
+def place(market: str, side: str) -> str:
+    """Where the rows of a market's side stand in the online store; no market's name has an @."""
+    return f"{market}@{side}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A market that is being refreshed."""
+
+    lock: Any
+
+    def require(self) -> None:
+        """Raises: TransientError: this process stood still for so long that another may have begun meanwhile."""
+        with _answering():
+            if not self.lock.owned():
+                raise TransientError("the refresh stood still, and another may be at work by now. Run it again.")
+
+
+class Sides:
+    """The sides of one environment's markets, in Redis beside the features."""
+
+    def __init__(self, redis_url: str, environment: str, clock: Callable[[], float] = time.monotonic) -> None:
+        # No second attempt: what is asked here is asked again by the next request.
+        once = Retry(NoBackoff(), 0)
+        self._redis = redis.Redis.from_url(
+            redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=once
+        )
+        self._environment = environment
+        self._clock = clock
+        self._seen: dict[str, tuple[float, Live | None]] = {}
+
+    def live(self, market: str) -> Live | None:
+        """What is live, None before the first refresh.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        with _answering():
+            found = self._redis.get(self._key("live", market))
+        if not isinstance(found, bytes):
+            return None
+        values = json.loads(found)
+        return Live(**values | {name: datetime.fromisoformat(values[name]) for name in ("as_of", "since")})
+
+    def wait_until_settled(self, live: Live) -> None:
+        """Wait until nobody takes another side than this one for live."""
+        since = (datetime.now(UTC) - live.since).total_seconds()
+        time.sleep(min(max(0.0, _SETTLED_S - since), _SETTLED_S))
+
+    def require_live(self, market: str) -> Live:
+        """What is live.
+
+        Raises:
+            DataError: the market has never been refreshed.
+            TransientError: Redis is away.
+        """
+        live = self.live(market)
+        if live is None:
+            raise DataError(f"market {market!r} has no features online yet: run its weekly job first")
+        return live
+
+    def seen(self, market: str) -> Live | None:
+        """What is live, as it was half a second ago or later.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        now = self._clock()
+        looked, live = self._seen.get(market, (None, None))
+        if looked is None or now - looked >= _LOOK_EVERY_S:
+            live = self.live(market)
+            self._seen[market] = (now, live)
+        return live
+
+    def make_live(self, market: str, side: str, as_of: datetime) -> Live:
+        """Let readers read this side from now on.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        live = Live(market, side, secrets.token_hex(8), as_of, datetime.now(UTC))
+        with _answering():
+            self._redis.set(self._key("live", market), json.dumps(asdict(live), default=datetime.isoformat))
+        return live
+
+    def contents(self, market: str, side: str) -> str | None:
+        """The name of what a side is known to hold; None while it is written, or if nobody knows."""
+        with _answering():
+            found = self._redis.get(self._key("contents", place(market, side)))
+        return found.decode() if isinstance(found, bytes) else None
+
+    def set_contents(self, market: str, side: str, name: str | None) -> None:
+        """Say what a side holds, or that it is being written."""
+        key = self._key("contents", place(market, side))
+        with _answering():
+            if name is None:
+                self._redis.delete(key)
+            else:
+                self._redis.set(key, name)
+
+    @contextmanager
+    def refreshing(self, market: str) -> Iterator["Held"]:
+        """Be the only refresh of a market; one that died is waited for until it is forgotten.
+
+        Raises:
+            TransientError: another one is at work, or Redis is away.
+        """
+        name, patience = self._key("refreshing", market), _LOCK_S + 1
+        lock = self._redis.lock(name, timeout=_LOCK_S, blocking_timeout=patience, thread_local=False)
+        with _answering():
+            if not lock.acquire():
+                raise TransientError(
+                    f"market {market!r}: another refresh is at work. Wait for it, then run this again."
+                )
+        ended = threading.Event()
+        renewal = threading.Thread(target=_renew, args=(lock, ended), daemon=True)
+        renewal.start()
+        try:
+            yield Held(lock)
+        finally:
+            ended.set()
+            renewal.join()
+            with _answering(), suppress(LockError):
+                lock.release()
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"fitwave:{{{self._environment}}}:{kind}:{name}"
+
+
+def _renew(lock: Any, ended: threading.Event) -> None:
+    while not ended.wait(_LOCK_S / 3):
+        try:
+            lock.reacquire()
+        except redis.RedisError:
+            continue  # the release at the end says what was wrong
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise TransientError(f"the online feature store does not answer: {error}. Is Redis up?") from error

@@ -1,0 +1,76 @@
+"""Rows and keys, byte for byte as Feast makes them."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+from feast.infra.key_encoding_utils import serialize_entity_key
+from feast.infra.online_stores.helpers import _mmh3
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.type_map import python_values_to_proto_values
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.features.definitions import views
+from libs.features.online_encoding import RowKeys, encoded
+
+VIEWS = views()
+ids = st.text(min_size=1, max_size=40)
+
+
+@given(ids, ids)
+def test_a_key_is_the_one_that_feast_makes_whatever_the_id(place: str, entity: str) -> None:
+    for view, name in ((VIEWS.customers, "customer_id"), (VIEWS.articles, "article_id")):
+        values = [Value(string_val=place), Value(string_val=entity)]
+        expected = serialize_entity_key(EntityKey(join_keys=["market", name], entity_values=values), 3) + b"project"
+        keys = RowKeys("project", view, place)
+        assert keys.key(entity) == expected
+        assert keys.entity(expected) == entity
+
+
+@given(ids, ids, ids)
+def test_a_key_of_another_place_or_view_is_nobodys(place: str, other: str, entity: str) -> None:
+    keys = RowKeys("project", VIEWS.customers, place)
+    assert RowKeys("project", VIEWS.articles, place).entity(keys.key(entity)) is None
+    if other != place:
+        assert RowKeys("project", VIEWS.customers, other).entity(keys.key(entity)) is None
+
+
+numbers = st.none() | st.floats(allow_nan=True, width=64)
+rows = st.fixed_dictionaries(
+    {
+        "height_cm": numbers,
+        "weight_kg": numbers,
+        "birth_year": numbers,
+        "bust_cm": numbers,
+        "underbust_cm": numbers,
+        "body_positions": st.lists(st.floats(), max_size=8),
+        "history_scale": st.lists(st.integers(0, 7), max_size=4),
+        "history_position": st.lists(st.floats(), max_size=4),
+        "history_brand": st.lists(st.text(), max_size=4),
+        "history_kept": st.lists(st.floats(), max_size=4),
+        "history_small": st.lists(st.floats(), max_size=4),
+        "history_large": st.lists(st.floats(), max_size=4),
+    }
+)
+
+
+@given(rows)
+def test_a_row_is_the_one_that_feast_makes(row: dict[str, object]) -> None:
+    lists = {name: pl.List(pl.Float64) for name, value in row.items() if isinstance(value, list)}
+    schema = {
+        **dict.fromkeys(row, pl.Float64),
+        **lists,
+        "history_scale": pl.List(pl.Int64),
+        "history_brand": pl.List(pl.String),
+    }
+    as_of = datetime(2026, 3, 1, 4, 5, 6, 789, UTC)
+    (found,) = encoded(VIEWS.customers, pl.DataFrame([row], schema=schema), as_of)
+    stamp = Timestamp()
+    stamp.FromDatetime(as_of)
+    expected = {b"_ts:customer_features": stamp.SerializeToString()}
+    for field in VIEWS.customers.features:
+        (value,) = python_values_to_proto_values([row[field.name]], field.dtype.to_value_type())
+        expected[_mmh3(f"customer_features:{field.name}")] = value.SerializeToString()
+    assert found == expected
