@@ -2,9 +2,7 @@
 
 import asyncio
 import contextvars
-import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +18,7 @@ from libs.calls.frames import Busy, CalledFailed
 from libs.features.wire import pack, unpack
 from libs.models.contract import Answered, SizeQuery
 from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, PairLog
-from libs.models.sampling import pseudonym
+from libs.models.sampling import pair_secret, pseudonym
 from libs.models.scorer import Scored
 from libs.models.size_model import SCORE
 
@@ -169,17 +167,3 @@ def _pairs(queries: Sequence[SizeQuery], sampled: Sequence[bool]) -> list[_Pair]
             pairs.append(_Pair(query, start, end))
         start = end
     return pairs
-
-
-def pair_secret(home: Path) -> bytes:
-    """The environment's key for pseudonyms, made on first use; it never leaves the environment's home."""
-    path = home / "pair-key"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{secrets.token_hex(4)}")
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        with suppress(FileExistsError):  # another replica was first: its key is the one
-            path.hardlink_to(draft)
-        draft.unlink()
-    return path.read_bytes()

@@ -66,7 +66,7 @@ def compare(pairs: pl.DataFrame, counts: Counts, losses: pl.DataFrame, window: S
     Args:
         pairs: the pair log of the window.
         counts: what the routers meant to mirror.
-        losses: holdout lines with `customer_id`, `champion` and `challenger` log loss.
+        losses: holdout lines with the number of their `customer`, `champion` and `challenger` log loss.
         window: the market's margins; `alpha` is shared out over the three intervals.
     """
     alpha = window.alpha / 3
@@ -84,7 +84,7 @@ def compare(pairs: pl.DataFrame, counts: Counts, losses: pl.DataFrame, window: S
         ),
         latency_ratio=_ratio(paired["challenger_s"], paired["champion_s"]),
         agreement=_agreement(complete),
-        quality=_clustered((losses["champion"] - losses["challenger"]).to_numpy(), losses["customer_id"], alpha),
+        quality=_clustered((losses["champion"] - losses["challenger"]).to_numpy(), losses["customer"], alpha),
         outcomes=dict(pairs["outcome"].value_counts().iter_rows()),
     )
 

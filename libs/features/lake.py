@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
@@ -113,9 +114,8 @@ class Lake:
             raise DataError(f"part {part!r} of {table.name!r}, market {market!r}: {'; '.join(faults)}")
         folder = self.partition(table, market)
         self.filesystem.create_dir(folder, recursive=True)
-        path, draft = f"{folder}/{part}.parquet", f"{folder}/.{part}.draft"
-        pq.write_table(rows.select(table.schema.names).cast(table.schema), draft, filesystem=self.filesystem)
-        self.filesystem.move(draft, path)
+        path = f"{folder}/{part}.parquet"
+        self._replace(path, rows.select(table.schema.names).cast(table.schema))
         return path
 
     def write_frame(self, table: Table, market: str, part: str, rows: pl.DataFrame) -> str:
@@ -124,6 +124,32 @@ class Lake:
         return self.write(
             table, market, part, rows.select(table.schema.names).to_arrow().cast(nullable).cast(table.schema)
         )
+
+    def select(self, table: Table, market: str, column: str, values: Sequence[str]) -> pa.Table:
+        """The rows that have one of these values."""
+        wanted = pa.array(values, pa.string())
+        found = [table.schema.empty_table()]
+        for path in self.parts(table, market):
+            rows = self._read_part(table, path)
+            found.append(rows.filter(pc.is_in(rows[column], wanted)).cast(table.schema))
+        return pa.concat_tables(found)
+
+    def drop_rows(self, table: Table, market: str, column: str, values: Sequence[str]) -> int:
+        """Remove the rows that have one of these values; how many. Readers see a part as it was or as it is then."""
+        unwanted, dropped = pa.array(values, pa.string()), 0
+        for path in self.parts(table, market):
+            rows = self._read_part(table, path)
+            left = rows.filter(pc.invert(pc.is_in(rows[column], unwanted)))
+            if len(left) < len(rows):
+                self._replace(path, left.cast(table.schema))
+                dropped += len(rows) - len(left)
+        return dropped
+
+    def _replace(self, path: str, rows: pa.Table) -> None:
+        folder, _, name = path.rpartition("/")
+        draft = f"{folder}/.{name}.draft"
+        pq.write_table(rows, draft, filesystem=self.filesystem)
+        self.filesystem.move(draft, path)
 
     def remove(self, market: str) -> None:
         """Remove all tables of a market."""

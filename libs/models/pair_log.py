@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
@@ -43,6 +44,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+# What is buffered is written after so long.
+FLUSH_S = 2.0
 # What the log may hold before it sheds rows: about 50 MB.
 _MAX_BUFFERED = 50_000
 # Distinct customers counted for the sample ratio; beyond it the ratio is known well enough.
@@ -71,7 +74,7 @@ class _Window:
 class PairLog:
     """One replica's writer. `flush` runs on a thread every `flush_s` seconds; what is buffered is lost with it."""
 
-    def __init__(self, lake_uri: str, flush_s: float = 2.0) -> None:
+    def __init__(self, lake_uri: str, flush_s: float = FLUSH_S) -> None:
         self._lake = Lake.open(lake_uri)
         self._replica = uuid.uuid4().hex[:12]
         self._windows: dict[tuple[str, str], _Window] = defaultdict(_Window)
@@ -108,11 +111,12 @@ class PairLog:
             self._lake.filesystem.create_dir(folder, recursive=True)
             state = self._windows[market, window]
             if rows:
-                self._write_part(f"{folder}/part-{self._replica}-{state.parts:06d}", rows)
+                part = f"{folder}/part-{self._replica}-{state.parts:06d}"
+                _write_rows(self._lake, part, pa.Table.from_pylist(rows, SCHEMA))
                 with self._lock:
                     del state.rows[: len(rows)]
                     state.parts += 1
-            self._write_counts(f"{folder}/counts-{self._replica}", counts)
+            _write_json(self._lake, f"{folder}/counts-{self._replica}", counts)
 
     def close(self) -> None:
         """Stop the thread and write what is left."""
@@ -127,15 +131,6 @@ class PairLog:
             except OSError:
                 log.exception("the pair log could not be written; its rows are kept and tried again")
 
-    def _write_part(self, path: str, rows: list[dict[str, Any]]) -> None:
-        pq.write_table(pa.Table.from_pylist(rows, SCHEMA), f"{path}.draft", filesystem=self._lake.filesystem)
-        self._lake.filesystem.move(f"{path}.draft", f"{path}.parquet")
-
-    def _write_counts(self, path: str, counts: dict[str, int]) -> None:
-        with self._lake.filesystem.open_output_stream(f"{path}.draft") as file:
-            file.write(json.dumps(counts).encode())
-        self._lake.filesystem.move(f"{path}.draft", f"{path}.json")
-
 
 def window_folder(lake: Lake, market: str, window: str) -> str:
     """Where one shadow window's parts are."""
@@ -144,19 +139,64 @@ def window_folder(lake: Lake, market: str, window: str) -> str:
 
 def read_window(lake: Lake, market: str, window: str) -> tuple[pl.DataFrame, Counts]:
     """All pairs of a window, and the counts of all replicas together."""
-    selector = pa_fs.FileSelector(window_folder(lake, market, window), allow_not_found=True)
-    paths = sorted(info.path for info in lake.filesystem.get_file_info(selector))
+    folder = window_folder(lake, market, window)
     parts = [
-        pq.read_table(path, filesystem=lake.filesystem, partitioning=None)
-        for path in paths
-        if path.endswith(".parquet")
+        pq.read_table(path, filesystem=lake.filesystem, partitioning=None) for path in _files(lake, folder, ".parquet")
     ]
     total = Counts()
-    for path in paths:
-        if path.endswith(".json"):
-            with lake.filesystem.open_input_stream(path) as file:
-                counts = json.loads(file.read())
-            for name, value in counts.items():
-                setattr(total, name, getattr(total, name) + value)
+    for path in _files(lake, folder, ".json"):
+        with lake.filesystem.open_input_stream(path) as file:
+            counts = json.loads(file.read())
+        for name, value in counts.items():
+            setattr(total, name, getattr(total, name) + value)
     rows = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
     return pl.DataFrame(pl.from_arrow(rows)), total
+
+
+def forget(lake: Lake, market: str, customer: str) -> int:
+    """Remove the pairs of a pseudonym from all windows of a market; how many there were.
+
+    The pairs were expected and are no more. What is taken out of the counts stands in a file of its own, so that a
+    window never looks as if pairs had been lost; it is written first, and written again it says the same.
+    """
+    removed = 0
+    for window in _windows(lake, market):
+        folder = window_folder(lake, market, window)
+        found = read_window(lake, market, window)[0].filter(pl.col("customer") == customer).height
+        if not found:
+            continue
+        removed += found
+        _write_json(lake, f"{folder}/counts-forgotten-{customer}", asdict(Counts(-found, -found, 0, -1, -1)))
+        for path in _files(lake, folder, ".parquet"):
+            rows = pq.read_table(path, filesystem=lake.filesystem, partitioning=None)
+            left = rows.filter(pc.not_equal(rows["customer"], customer))
+            if len(left) < len(rows):
+                _write_rows(lake, path.removesuffix(".parquet"), left)
+    return removed
+
+
+def count(lake: Lake, market: str, customer: str) -> int:
+    """How many pairs of a pseudonym all windows of a market have."""
+    windows = (read_window(lake, market, window)[0] for window in _windows(lake, market))
+    return sum(pairs.filter(pl.col("customer") == customer).height for pairs in windows)
+
+
+def _windows(lake: Lake, market: str) -> list[str]:
+    selector = pa_fs.FileSelector(f"{lake.root}/_pairs/market={market}", allow_not_found=True)
+    return sorted(info.base_name.removeprefix("window=") for info in lake.filesystem.get_file_info(selector))
+
+
+def _files(lake: Lake, folder: str, ending: str) -> list[str]:
+    selector = pa_fs.FileSelector(folder, allow_not_found=True)
+    return sorted(info.path for info in lake.filesystem.get_file_info(selector) if info.path.endswith(ending))
+
+
+def _write_rows(lake: Lake, path: str, rows: pa.Table) -> None:
+    pq.write_table(rows, f"{path}.draft", filesystem=lake.filesystem)
+    lake.filesystem.move(f"{path}.draft", f"{path}.parquet")
+
+
+def _write_json(lake: Lake, path: str, values: dict[str, int]) -> None:
+    with lake.filesystem.open_output_stream(f"{path}.draft") as file:
+        file.write(json.dumps(values).encode())
+    lake.filesystem.move(f"{path}.draft", f"{path}.json")

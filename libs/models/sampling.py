@@ -2,6 +2,9 @@
 
 import hashlib
 import hmac
+import secrets
+from contextlib import suppress
+from pathlib import Path
 
 _RANGE = 2**64
 
@@ -15,3 +18,17 @@ def in_sample(customer_id: str, window: str, share: float) -> bool:
 def pseudonym(customer_id: str, secret: bytes) -> str:
     """What stands for a customer in the pair log: a keyed hash, so that only the key's holder can link it back."""
     return hmac.new(secret, customer_id.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def pair_secret(home: Path) -> bytes:
+    """The environment's key for pseudonyms, made on first use; it never leaves the environment's home."""
+    path = home / "pair-key"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        with suppress(FileExistsError):  # another replica was first: its key is the one
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_bytes()

@@ -46,7 +46,7 @@ def losses(better_by: float, lines: int = 6000, seed: int = 1) -> pl.DataFrame:
     champion = rng.gamma(2, 0.3, lines)
     return pl.DataFrame(
         {
-            "customer_id": [f"c{i // 2}" for i in range(lines)],
+            "customer": [i // 2 for i in range(lines)],
             "champion": champion,
             "challenger": champion - better_by + rng.normal(0, 0.15, lines),
         }

@@ -8,7 +8,7 @@ import pytest
 
 from libs.features.lake import Lake
 from libs.models import pair_log
-from libs.models.pair_log import COMPLETE, PairLog, read_window
+from libs.models.pair_log import COMPLETE, PairLog, count, forget, read_window
 
 
 def row(number: int) -> dict[str, Any]:
@@ -82,3 +82,21 @@ def test_a_window_nobody_has_written_is_empty(lake: Lake) -> None:
     rows, counts = read_window(lake, "de", "none")
     assert rows.is_empty()
     assert counts.expected == 0
+
+
+def test_a_customer_who_is_forgotten_has_no_pair_and_is_not_missed(lake: Lake) -> None:
+    for window in ("w1", "w2"):
+        log = PairLog(lake.root, flush_s=3600)
+        for number in range(5):
+            for _ in range(2):
+                log.count_request("de", window, f"c{number}", sampled=True)
+                log.add("de", window, [row(number)])
+                log.flush()
+        log.close()
+    assert count(lake, "de", "h3") == 4
+    assert forget(lake, "de", "h3") == 4
+    assert (count(lake, "de", "h3"), forget(lake, "de", "h3"), forget(lake, "us", "h3")) == (0, 0, 0)
+    for window in ("w1", "w2"):
+        rows, counts = read_window(lake, "de", window)
+        assert sorted(set(rows["customer"])) == ["h0", "h1", "h2", "h4"]
+        assert (len(rows), counts.expected, counts.customers, counts.customers_sampled) == (8, 8, 4, 4)

@@ -1,0 +1,97 @@
+"""Forget a customer: out of the lake, the pair log and both sides of the online store, and look again.
+
+Models hold trees and counts, and their losses number customers, so there is nothing of one in the registry. Weeks that
+were interrupted may have left tables of features; they are looked through, too.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+from libs.features.contents import Contents
+from libs.features.definitions import repository, views
+from libs.features.lake import Lake
+from libs.features.online import OnlineStore
+from libs.features.refresh import KEYS
+from libs.features.schema import CUSTOMERS, ORDERS, RETURNS
+from libs.features.sides import SIDES, Sides, place
+from libs.models import pair_log
+from libs.models.sampling import pair_secret, pseudonym
+
+# Routers write the pairs that they hold after so long at the latest.
+_BUFFERED_S = 2 * pair_log.FLUSH_S
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one store held of the customer: rows that were removed, and rows that are still there."""
+
+    store: str
+    removed: int
+    left: int
+
+
+def forget(environment: Environment, endpoints: Endpoints, market: str, customer_id: str) -> list[Trace]:
+    """Remove a customer of one market from every store; again is safe, and then nothing is removed.
+
+    Raises:
+        TransientError: Redis is away, or a refresh of the market is at work.
+    """
+    lake, customer = Lake.open(environment.lake), pseudonym(customer_id, pair_secret(environment.home))
+    # The lake first: a refresh that begins meanwhile no longer finds the customer there.
+    traces = [*_from_lake(lake, market, customer_id), _from_online(environment, endpoints, market, customer_id)]
+    removed = pair_log.forget(lake, market, customer)
+    if removed:
+        time.sleep(_BUFFERED_S)
+        removed += pair_log.forget(lake, market, customer)
+    return [
+        *traces,
+        Trace("pair log", removed, pair_log.count(lake, market, customer)),
+        Trace("interrupted weeks", 0, _in_runs(environment.home / "runs", market, customer_id)),
+    ]
+
+
+def _from_lake(lake: Lake, market: str, customer_id: str) -> list[Trace]:
+    # Returns name no customer: they go while their orders still say which they are.
+    orders = lake.select(ORDERS, market, "customer_id", [customer_id])
+    lines: Sequence[str] = orders["line_id"].to_pylist()
+    return [
+        Trace(
+            f"lake: {table.name}",
+            lake.drop_rows(table, market, column, values),
+            lake.select(table, market, column, values).num_rows,
+        )
+        for table, column, values in (
+            (RETURNS, "line_id", lines),
+            (ORDERS, "customer_id", [customer_id]),
+            (CUSTOMERS, "customer_id", [customer_id]),
+        )
+    ]
+
+
+def _from_online(environment: Environment, endpoints: Endpoints, market: str, customer_id: str) -> Trace:
+    sides = Sides(endpoints.redis_url, environment.name)
+    store = OnlineStore(repository(environment.name, environment.home, endpoints.redis_url))
+    view, removed, left = views().customers, 0, 0
+    with sides.refreshing(market):
+        for side in SIDES:
+            known = Contents.load(environment.home, sides, market, side, KEYS)
+            if known is not None:
+                customers = known.rows["customers"].filter(pl.col("id") != customer_id)
+                Contents({**known.rows, "customers": customers}).save(environment.home, sides, market, side)
+            removed += store.delete(view, place(market, side), [customer_id])
+            left += store.count(view, place(market, side), [customer_id])
+    return Trace("online store", removed, left)
+
+
+def _in_runs(runs: Path, market: str, customer_id: str) -> int:
+    tables = [path for kind in ("training", "customers") for path in sorted(runs.glob(f"*/{market}/{kind}/*.parquet"))]
+    return sum(
+        pl.scan_parquet(path).filter(pl.col("customer_id") == customer_id).select(pl.len()).collect().item()
+        for path in tables
+    )
