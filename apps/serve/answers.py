@@ -1,5 +1,7 @@
 """The gateway's public answers: what a router's answer becomes for the one who asked."""
 
+from datetime import datetime
+
 import msgspec
 from starlette.responses import Response
 
@@ -15,12 +17,16 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Recommendations(msgspec.Struct, frozen=True):
-    """The answers for one customer, one for each article asked about, in the order asked."""
+    """The answers for one customer, one for each article asked about, in the order asked.
+
+    `features_as_of` is up to when orders and returns are known to the answers; null if nothing is online yet.
+    """
 
     request_id: str
     market: str
     customer_id: str
     model_version: str
+    features_as_of: datetime | None
     recommendations: list[Recommendation]
 
 
@@ -31,6 +37,7 @@ class _Encoded(msgspec.Struct, frozen=True):
     market: str
     customer_id: str
     model_version: str
+    features_as_of: datetime | None
     recommendations: list[msgspec.Raw]
 
 
@@ -72,7 +79,9 @@ def recommendations_response(query: SizeQuery, answer: SizeAnswer) -> Response:
     if all(found.outcome == "unknown_article" for found in answer.recommendations):
         raise Problem(Kind.UNKNOWN_ARTICLES, _unknown_articles(query), headers)
     parts = [msgspec.Raw(found.body) for found in answer.recommendations]
-    body = _Encoded(query.request_id, query.market, query.customer_id, answer.model_version, parts)
+    body = _Encoded(
+        query.request_id, query.market, query.customer_id, answer.model_version, answer.features_as_of, parts
+    )
     return Response(_ENCODER.encode(body), headers=headers, media_type="application/json")
 
 

@@ -157,6 +157,8 @@ class Gateway(Served):
         query = SizeQuery(market, question.customer_id, question.article_ids, request_id, question.selected_sizes)
         answer = await self._ask(query, deadline)
         self._measurements.recommendations(market, answer.recommendations)
+        if answer.features_as_of is not None:
+            self._measurements.features(market, answer.features_as_of)
         return recommendations_response(query, answer)
 
     def _require_champion(self, market: str, key: ApiKey) -> None:

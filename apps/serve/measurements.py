@@ -5,8 +5,9 @@ between replicas would look like restarts.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from libs.models.contract import Answered
 
@@ -58,6 +59,13 @@ class Measurements:
             registry=self._registry,
         )
 
+        self._features_as_of = Gauge(
+            "fitwave_features_as_of_timestamp_seconds",
+            "Cut-off of the features that the market's latest answer rests on.",
+            ("market", "replica"),
+            registry=self._registry,
+        )
+
     def request(self, market: str, status: int, seconds: float) -> None:
         """Count one request and its time."""
         self._requests.labels(market, str(status), self._replica).inc()
@@ -75,6 +83,10 @@ class Measurements:
         """Count the answers of one request."""
         for recommendation in recommendations:
             self._recommendations.labels(market, recommendation.outcome, self._replica).inc()
+
+    def features(self, market: str, as_of: datetime) -> None:
+        """Note how fresh the features of an answer are."""
+        self._features_as_of.labels(market, self._replica).set(as_of.timestamp())
 
     def render(self) -> bytes:
         """All of it, in Prometheus' text format."""

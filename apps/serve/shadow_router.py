@@ -92,6 +92,7 @@ def _split(queries: list[SizeQuery], scored: Scored) -> list[SizeAnswer]:
     answers, start = [], 0
     for query in queries:
         end = start + len(query.article_ids)
-        answers.append(SizeAnswer(query.request_id, scored.version, scored.recommendations[start:end]))
+        found = scored.recommendations[start:end]
+        answers.append(SizeAnswer(query.request_id, scored.version, found, scored.features_as_of))
         start = end
     return answers

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from libs.features.arrays import Floats, Indices
 from libs.features.columns import CUSTOMER_BODY, LEVELS
-from libs.features.persons import Indices, Persons, persons_of
+from libs.features.persons import Persons, persons_of
 
-Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
 # Pseudo-observations of a level's prior, the next wider level. About the count at which an article's own rate beats

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from libs.features.assembly import NOT_CHOSEN, Floats, Requests
+from libs.features.arrays import Floats, Indices, offsets_of
+from libs.features.assembly import NOT_CHOSEN, Requests
 from libs.features.columns import CUSTOMER_BODY
-from libs.features.lookup import ARTICLE_VALUES, SIZE_VALUES, Article, offsets_of
+from libs.features.lookup import ARTICLE_VALUES, SIZE_VALUES, Article
 from libs.features.online import OnlineRow
-from libs.features.persons import Indices
 from libs.features.sizes import SCALES
 
 _COUNTS = ("history_position", "history_kept", "history_small", "history_large")

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from libs.features.assembly import Floats, Requests
+from libs.features.arrays import Floats, Indices
+from libs.features.assembly import Requests
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
-from libs.features.persons import Indices
 
 
 def requests_from_training(rows: pl.DataFrame) -> Requests:

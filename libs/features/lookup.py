@@ -1,17 +1,18 @@
 """From a batch of questions to the features they need: customers are read each time, articles once a refresh."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from cachetools import TTLCache
 
-from libs.features.assembly import NOT_CHOSEN, Floats, Requests
+from libs.features.arrays import Floats, Indices, offsets_of
+from libs.features.assembly import NOT_CHOSEN, Requests
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
 from libs.features.definitions import Views
 from libs.features.online import OnlineRow, OnlineStore
-from libs.features.persons import Indices
 from libs.features.sides import Live, Sides
 
 # Articles that a replica keeps: some 2 kB each. A large market's whole assortment fits.
@@ -40,12 +41,13 @@ class Snapshot:
     """The features of a batch as they were read, for every model that is asked about it.
 
     `known` holds the indices of the questions whose article is online; `requests` is over those only, in that order,
-    and so are the labels in `sizes`.
+    and so are the labels in `sizes`; `as_of` is the cut-off of the features, None before a market's first refresh.
     """
 
     known: list[int]
     requests: Requests
     sizes: list[list[str]]
+    as_of: datetime | None = None
 
     def select(self, questions: Sequence[int]) -> "Snapshot":
         """The same features for some of the batch's questions only, in the order given."""
@@ -65,6 +67,7 @@ class Snapshot:
                 self.requests.chosen[rows],
             ),
             sizes=[self.sizes[row] for row in rows],
+            as_of=self.as_of,
         )
 
 
@@ -73,11 +76,6 @@ def _spans(offsets: Indices, rows: Sequence[int]) -> tuple[Indices, Indices]:
     spans = [np.arange(offsets[row], offsets[row + 1]) for row in rows]
     flat = np.concatenate(spans) if spans else np.array([], dtype=np.int64)
     return flat, offsets_of([len(span) for span in spans])
-
-
-def offsets_of(counts: Sequence[int] | Indices) -> Indices:
-    """Where each of n spans of these lengths begins in a flat array, and where the last one ends, (n + 1,)."""
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
 @dataclass(frozen=True)
@@ -119,14 +117,15 @@ class OnlineLookup:
             return _laid_out([], [], [], [])
         articles = self._articles(live, [question.article_id for question in questions])
         customers = self._rows(self._views.customers, live, [question.customer_id for question in questions])
-        found = [(index, articles.get(question.article_id)) for index, question in enumerate(questions)]
-        known = [(index, article) for index, article in found if article is not None]
-        return _laid_out(
+        asked = [(index, articles.get(question.article_id)) for index, question in enumerate(questions)]
+        known = [(index, article) for index, article in asked if article is not None]
+        found = _laid_out(
             [index for index, _ in known],
             [customers[questions[index].customer_id] for index, _ in known],
             [article for _, article in known],
             [questions[index].selected_size for index, _ in known],
         )
+        return replace(found, as_of=live.as_of)
 
     def _articles(self, live: Live, ids: Sequence[str]) -> dict[str, Article]:
         """The articles that are online, from what was kept of this refresh or else read."""

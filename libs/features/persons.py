@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from libs.features.arrays import Floats, Indices
 
 if TYPE_CHECKING:
-    from libs.features.assembly import Floats, Requests
-
-Indices = npt.NDArray[np.int64]
+    from libs.features.assembly import Requests
 
 # Two groups are two people when their means lie more than this many of the article's size steps apart, each was kept
 # at least so often (one odd purchase is a present), and they are clearly two: their distance over their spread, which
@@ -36,9 +35,9 @@ class Persons:
 
     question: Indices
     first: Indices
-    weight: "Floats"
-    border: "Floats"
-    values: "dict[str, Floats]"
+    weight: Floats
+    border: Floats
+    values: dict[str, Floats]
 
 
 def persons_of(requests: "Requests") -> Persons:
@@ -58,7 +57,7 @@ def persons_of(requests: "Requests") -> Persons:
     return Persons(question, first, weight, border, values)
 
 
-def _of_chosen(requests: "Requests", question: Indices, first: Indices, border: "Floats", weight: "Floats") -> "Floats":
+def _of_chosen(requests: "Requests", question: Indices, first: Indices, border: Floats, weight: Floats) -> Floats:
     """Who has chosen a size is known: the person whose sizes it is nearer to."""
     known = requests.chosen >= 0
     position = requests.size_values["positions"][requests.offsets[:-1] + np.maximum(requests.chosen, 0)]
@@ -66,13 +65,13 @@ def _of_chosen(requests: "Requests", question: Indices, first: Indices, border: 
     return np.where(known[question], np.arange(len(question)) == buyer[question], weight).astype(np.float64)
 
 
-def account_statistics(requests: "Requests") -> "dict[str, Floats]":
+def account_statistics(requests: "Requests") -> dict[str, Floats]:
     """The statistics of each question's whole account, (n,), whoever in it they are of."""
     n = len(requests.offsets) - 1
     return _statistics(requests.history, np.repeat(np.arange(n), np.diff(requests.history_offsets)), n)
 
 
-def _borders(position: "Floats", kept: "Floats", owner: Indices, step: "Floats") -> "Floats":
+def _borders(position: Floats, kept: Floats, owner: Indices, step: Floats) -> Floats:
     """Per question the border between its two people, NaN where there is one; (n,).
 
     Of all ways to part the kept sizes in two, the one with the least squares within the parts is tried.
@@ -97,12 +96,12 @@ def _borders(position: "Floats", kept: "Floats", owner: Indices, step: "Floats")
 class _Part:
     """The purchases on one side of each place where entries could be parted."""
 
-    count: "Floats"
-    mean: "Floats"
-    variance: "Floats"
+    count: Floats
+    mean: Floats
+    variance: Floats
 
 
-def _parts(position: "Floats", kept: "Floats", owner: Indices) -> tuple[_Part, _Part]:
+def _parts(position: Floats, kept: Floats, owner: Indices) -> tuple[_Part, _Part]:
     """What lies below and above each place between two of k entries, within their owner; (k - 1,) each."""
     sums = np.stack([kept, kept * position, kept * position * position])
     so_far = np.concatenate([np.zeros((3, 1)), np.cumsum(sums, axis=1)], axis=1)
@@ -111,14 +110,14 @@ def _parts(position: "Floats", kept: "Floats", owner: Indices) -> tuple[_Part, _
     return _part((here - so_far[:, begin])[:, :-1]), _part((so_far[:, end] - here)[:, :-1])
 
 
-def _part(sums: "Floats") -> _Part:
+def _part(sums: Floats) -> _Part:
     count, total, squares = sums
     # Between two owners one side may be empty; that place parts nobody.
     mean, square = (np.divide(one, count, out=np.zeros_like(one), where=count > 0) for one in (total, squares))
     return _Part(count, mean, np.maximum(square - mean * mean, 0.0))
 
 
-def _statistics(history: "dict[str, Floats]", group: Indices, groups: int) -> "dict[str, Floats]":
+def _statistics(history: dict[str, Floats], group: Indices, groups: int) -> dict[str, Floats]:
     """Add up history entries by group, (groups,) each."""
     position, kept = history["position"], history["kept"]
     parts = {

@@ -4,13 +4,14 @@ The columns go as three tables: an array each would cost more to write and read 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 import numpy as np
 
-from libs.features.assembly import Floats, Requests
+from libs.features.arrays import Floats, Indices
+from libs.features.assembly import Requests
 from libs.features.lookup import HISTORY, SIZE_VALUES, VALUES, Snapshot
-from libs.features.persons import Indices
 
 
 class _Wire(msgspec.Struct, array_like=True):
@@ -22,6 +23,7 @@ class _Wire(msgspec.Struct, array_like=True):
     history: bytes
     history_offsets: bytes
     chosen: bytes
+    as_of: datetime | None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -41,6 +43,7 @@ def pack(snapshot: Snapshot) -> bytes:
             history=_table(requests.history, HISTORY),
             history_offsets=requests.history_offsets.tobytes(),
             chosen=requests.chosen.tobytes(),
+            as_of=snapshot.as_of,
         )
     )
 
@@ -59,6 +62,7 @@ def unpack(packed: bytes) -> Snapshot:
             chosen=_indices(wire.chosen),
         ),
         sizes=wire.sizes,
+        as_of=wire.as_of,
     )
 
 

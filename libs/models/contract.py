@@ -3,6 +3,7 @@
 The gateway's public JSON is made of `Recommendation` and its parts, so the API document is made from them too.
 """
 
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -83,11 +84,12 @@ def answered(recommendation: Recommendation) -> Answered:
 
 
 class SizeAnswer(msgspec.Struct, frozen=True):
-    """The router's answer to one query, in the order of its articles."""
+    """The router's answer to one query, in the order of its articles, and the cut-off of the features it rests on."""
 
     request_id: str
     model_version: str
     recommendations: list[Answered]
+    features_as_of: datetime | None = None
 
 
 class ModelRef(msgspec.Struct, frozen=True):

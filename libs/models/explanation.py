@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from libs.features.assembly import Floats, Requests, article_offset, misfit_rates
+from libs.features.arrays import Floats
+from libs.features.assembly import Requests, article_offset, misfit_rates
 from libs.features.lookup import Snapshot
 from libs.features.persons import Persons, account_statistics, persons_of
 from libs.models.contract import Basis

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from libs.base.errors import InvariantError
@@ -14,11 +15,14 @@ from libs.models.recommendation import recommend
 
 @dataclass(frozen=True)
 class Scored:
-    """A batch's answers, the version that gave them, and the seconds the model itself took."""
+    """A batch's answers, the version that gave them, the seconds the model itself took, and the cut-off of the features
+    that they rest on.
+    """
 
     version: str
     recommendations: list[Answered]
     seconds: float
+    features_as_of: datetime | None = None
 
 
 class Scorer:
@@ -49,4 +53,4 @@ class Scorer:
             raise InvariantError(f"this replica has no model for market {market!r}") from None
         begin = time.perf_counter()
         answers = [answered(one) for one in recommend(package, snapshot, article_ids)]
-        return Scored(ref.version, answers, time.perf_counter() - begin)
+        return Scored(ref.version, answers, time.perf_counter() - begin, snapshot.as_of)

@@ -1,6 +1,7 @@
 """From the router's answer to the response."""
 
 import json
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -14,19 +15,23 @@ from tests.unit.apps.serve.router import answer, recommendation
 QUERY = SizeQuery("de", "c-1", ["a", "b"], "r-1")
 
 
-def test_an_answer_names_the_request_the_customer_and_the_model() -> None:
-    response = recommendations_response(QUERY, SizeAnswer("r-1", "3", [answer("a"), answer("b")]))
+AS_OF = datetime(2026, 7, 6, tzinfo=UTC)
+
+
+def test_an_answer_names_the_request_the_customer_the_model_and_how_fresh_its_features_are() -> None:
+    response = recommendations_response(QUERY, SizeAnswer("r-1", "3", [answer("a"), answer("b")], AS_OF))
     body = json.loads(bytes(response.body))
     assert response.status_code == 200
     assert response.headers["x-model-version"] == "3"
-    assert list(body) == ["request_id", "market", "customer_id", "model_version", "recommendations"]
+    assert list(body) == ["request_id", "market", "customer_id", "model_version", "features_as_of", "recommendations"]
+    assert body["features_as_of"] == "2026-07-06T00:00:00Z"
     assert body["recommendations"][0]["size"] == "38"
 
 
 def test_the_body_is_what_the_document_says() -> None:
     response = recommendations_response(QUERY, SizeAnswer("r-1", "3", [answer("a"), answer("b", "low_confidence")]))
     assert msgspec.json.decode(response.body, type=Recommendations) == Recommendations(
-        "r-1", "de", "c-1", "3", [recommendation("a"), recommendation("b", "low_confidence")]
+        "r-1", "de", "c-1", "3", None, [recommendation("a"), recommendation("b", "low_confidence")]
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it comes without types
@@ -62,7 +63,9 @@ def test_says_only_what_openapi_3_0_knows() -> None:
 def test_real_answers_fit_their_schema() -> None:
     full = msgspec.structs.replace(recommendation("a"), second_best=SecondBest("39", 0.1), reasons=["runs small"])
     for found in (full, recommendation("a"), recommendation("a", "unknown_article")):
-        check("Recommendations", msgspec.to_builtins(Recommendations("r", "de", "c", "3", [found])))
+        for as_of in (None, datetime(2026, 7, 6, tzinfo=UTC)):
+            body = msgspec.json.decode(msgspec.json.encode(Recommendations("r", "de", "c", "3", as_of, [found])))
+            check("Recommendations", body)
 
 
 @pytest.mark.parametrize(

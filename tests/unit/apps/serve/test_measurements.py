@@ -1,5 +1,7 @@
 """What is counted."""
 
+from datetime import UTC, datetime
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from apps.serve.measurements import Measurements
@@ -37,10 +39,18 @@ def test_counts_batches_and_what_the_answers_say() -> None:
     assert found["fitwave_recommendations_total", "de", "abstained"] == 1
 
 
+def test_says_up_to_when_the_features_of_an_answer_know() -> None:
+    measurements = Measurements("r1")
+    measurements.features("de", datetime(2026, 7, 6, tzinfo=UTC))
+    assert samples(measurements)["fitwave_features_as_of_timestamp_seconds", "de"] == 1783296000
+
+
 def test_each_series_names_its_replica() -> None:
     measurements = Measurements("r1")
     measurements.request("de", 200, 0.1)
-    assert b'fitwave_requests_total{market="de",replica="r1",status="200"} 1.0' in measurements.render()
+    series = [line for line in measurements.render().decode().splitlines() if line.startswith("fitwave_")]
+    assert series
+    assert all('replica="r1"' in line for line in series)
 
 
 def test_two_replicas_in_one_process_do_not_meet() -> None:
