@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-_EVERY_S = 0.5
+# Looking at all of it takes the kernel some 50 ms.
+_EVERY_S = 2.0
 
 
 @contextmanager

@@ -83,10 +83,10 @@ def _environment(token: Path, temp_dir: Path, limits: Limits) -> dict[str, str]:
         # One thread a worker: replicas and ranks are the unit of parallelism, and theirs add up to the cores.
         "OMP_NUM_THREADS": "1",
         # Columns of millions of rows come and go. By default each is handed back to the kernel and asked for again page
-        # by page, which is a third of the time of preprocessing; what is kept is given back after half a minute.
-        "MALLOC_MMAP_THRESHOLD_": str(256 * 2**20),
-        "MALLOC_TRIM_THRESHOLD_": str(2**30),
-        "_RJEM_MALLOC_CONF": "dirty_decay_ms:30000,muzzy_decay_ms:30000",
+        # by page, which is a third of the time of preprocessing; what is kept is given back after ten seconds.
+        "MALLOC_MMAP_THRESHOLD_": str(64 * 2**20),
+        "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
+        "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000",
         # Threads that wait for their turn by spinning take cores from everything else on the machine: a training beside
         # one busy process took five times as long.
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),

@@ -24,8 +24,10 @@ class Contents:
     def load(cls, home: Path, sides: Sides, market: str, side: str, kinds: Mapping[str, object]) -> "Contents | None":
         """What the side holds; None if that is not known."""
         name = sides.contents(market, side)
+        if name is None:
+            return cls({kind: pl.DataFrame(schema=_SCHEMA) for kind in kinds})
         files = {kind: _folder(home, market, side) / f"{name}.{kind}.arrow" for kind in kinds}
-        if name is None or not all(path.exists() for path in files.values()):
+        if not all(path.exists() for path in files.values()):
             return None
         return cls({kind: pl.read_ipc(path) for kind, path in files.items()})
 

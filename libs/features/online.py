@@ -1,11 +1,11 @@
 """The online store: rows written and read by key, in Feast's Redis store."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 import redis
@@ -17,8 +17,6 @@ from feast.type_map import feast_value_type_to_python_type
 
 from libs.base.errors import TransientError
 from libs.features.online_encoding import RowKeys, encoded
-
-T = TypeVar("T")
 
 # Rows in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
 _BATCH_ROWS = 500
@@ -83,8 +81,8 @@ class OnlineStore:
         Raises:
             TransientError: Redis is away.
         """
-        keys = self._keys(view, place)
-        return sum(self._in_batches(lambda pipe, key: pipe.exists(key), map(keys.key, ids)))
+        with self._answering("does not answer") as client:
+            return sum(client.exists(*keys) for keys in self._batches(view, place, ids))
 
     def delete(self, view: FeatureView, place: str, ids: Iterable[str]) -> int:
         """Remove rows; how many there were.
@@ -92,8 +90,8 @@ class OnlineStore:
         Raises:
             TransientError: Redis is away.
         """
-        keys = self._keys(view, place)
-        return sum(self._in_batches(lambda pipe, key: pipe.unlink(key), map(keys.key, ids)))
+        with self._answering("does not take writes") as client:
+            return sum(client.unlink(*keys) for keys in self._batches(view, place, ids))
 
     def ids(self, view: FeatureView, place: str) -> Iterator[str]:
         """The ids of all rows of a place, found by going through every key of the store.
@@ -111,13 +109,10 @@ class OnlineStore:
     def _keys(self, view: FeatureView, place: str) -> RowKeys:
         return RowKeys(self._repository.project, view, place)
 
-    def _in_batches(self, ask: Callable[[Any, bytes], Any], keys: Iterator[bytes]) -> Iterator[int]:
-        with self._answering("does not answer") as client:
-            while batch := list(islice(keys, _BATCH_ROWS)):
-                with client.pipeline(transaction=False) as pipe:
-                    for key in batch:
-                        ask(pipe, key)
-                    yield from pipe.execute()
+    def _batches(self, view: FeatureView, place: str, ids: Iterable[str]) -> Iterator[list[bytes]]:
+        keys = map(self._keys(view, place).key, ids)
+        while batch := list(islice(keys, _BATCH_ROWS)):
+            yield batch
 
     @contextmanager
     def _answering(self, fault: str) -> Iterator[Any]:

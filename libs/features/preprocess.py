@@ -87,55 +87,52 @@ def preprocess(
     Writes `<folder>/<market>/{training,customers,articles}/*.parquet`. A market whose data breaks the schema, or of
     which the rules leave nothing, comes back as `Failed`.
     """
+    lake = Lake.open(lake_uri)
+    groups: dict[str, int] = {}
+    results: dict[str, Prepared | Failed] = {}
+    for name in markets:
+        try:
+            groups[name] = _groups(lake, name, lines_per_group)
+        except DataError as error:
+            results[name] = Failed(name, "preprocess", str(error))
     staging = Staging(folder / "staging")
     shutil.rmtree(staging.folder, ignore_errors=True)
     try:
-        return _Run(lake_uri, dict(markets), as_of, folder, staging, lines_per_group).run()
+        if groups:
+            results = _Run(Source(lake_uri, dict(markets), as_of, groups, staging), folder, results).run(lake)
     finally:
         shutil.rmtree(staging.folder, ignore_errors=True)
+    return {name: results[name] for name in markets}
+
+
+def _groups(lake: Lake, market: str, lines_per_group: int) -> int:
+    """How many groups the market's lines make; files whose columns are not right are found here."""
+    for table in TABLES.values():
+        lake.check_parts(table, market)
+    return max(1, -(-lake.count(ORDERS, market) // lines_per_group))
 
 
 @dataclass
 class _Run:
     """The passes, and what they have found out so far. A market that failed takes no part in the next pass."""
 
-    lake_uri: str
-    markets: dict[str, Market]
-    as_of: datetime
+    source: Source
     folder: Path
-    staging: Staging
-    lines_per_group: int
-    results: dict[str, Prepared | Failed] = field(default_factory=dict)
+    results: dict[str, Prepared | Failed]
+    broken: dict[str, Counter[int]] = field(default_factory=dict)
 
-    def run(self) -> dict[str, Prepared | Failed]:
-        lake = Lake.open(self.lake_uri)
-        groups = {name: self._groups(lake, name) for name in self.markets}
-        self.source = Source(
-            self.lake_uri, self.markets, self.as_of, {n: g for n, g in groups.items() if g}, self.staging
-        )
-        if self._healthy():
-            self._check_dimensions()
-            customers, lines = self._screen(lake, CUSTOMERS), self._screen(lake, ORDERS)
-            gathered = self._gather(customers, lines)
-            described = self._describe(gathered)
-            self._complete(described, self._add_up(described))
-        return {name: self.results[name] for name in self.markets}
+    def run(self, lake: Lake) -> dict[str, Prepared | Failed]:
+        self._check_dimensions()
+        customers, lines = self._screen(lake, CUSTOMERS), self._screen(lake, ORDERS)
+        described = self._describe(self._gather(customers, lines))
+        self._complete(described, self._add_up(described))
+        return self.results
 
     def _healthy(self) -> list[str]:
-        return [name for name in self.markets if name not in self.results]
+        return [name for name in self.source.groups if name not in self.results]
 
     def _fail(self, market: str, reason: str) -> None:
         self.results.setdefault(market, Failed(market, "preprocess", reason))
-
-    def _groups(self, lake: Lake, market: str) -> int:
-        """How many groups the market's lines make; files whose columns are not right are found here."""
-        try:
-            for table in TABLES.values():
-                lake.check_parts(table, market)
-            return max(1, -(-lake.count(ORDERS, market) // self.lines_per_group))
-        except DataError as error:
-            self._fail(market, str(error))
-            return 0
 
     def _check_dimensions(self) -> None:
         for (name, _), faults in self._each(check_dimensions, {(name, 0): {} for name in self._healthy()}).items():
@@ -185,13 +182,13 @@ class _Run:
                 self._fail(name, f"table 'orders' of market {name!r}: {'; '.join(faults)}. Correct the delivery.")
         self.broken = {name: sum((Counter(one.broken) for one in groups), Counter()) for name, groups in found.items()}
         for name in self._healthy():
-            steps = funnel(self.markets[name].rules, self.broken[name])
+            steps = funnel(self.source.markets[name].rules, self.broken[name])
             if not (steps[-1].rows_out if steps else sum(self.broken[name].values())):
                 trail = ", ".join(f"{step.rule}: {step.rows_in} -> {step.rows_out}" for step in steps)
                 self._fail(
                     name,
-                    f"market {name!r} has no order line before {self.as_of:%Y-%m-%d} that passes its rules ({trail}). "
-                    f"Look at the rule that lets nothing through, or at the delivery.",
+                    f"market {name!r} has no order line before {self.source.as_of:%Y-%m-%d} that passes its rules "
+                    f"({trail}). Look at the rule that lets nothing through, or at the delivery.",
                 )
         return {name: found[name] for name in self._healthy()}
 
@@ -210,7 +207,7 @@ class _Run:
         return _by_market(self._each(describe, work))
 
     def _solve(self, paths: Sequence[str]) -> BodySizes:
-        return BodySums.merged([BodySums(**read_arrays(path)) for path in paths]).solve(self.as_of)
+        return BodySums.merged([BodySums(**read_arrays(path)) for path in paths]).solve(self.source.as_of)
 
     def _add_up(self, described: Mapping[str, Sequence[Described]]) -> dict[str, list[str]]:
         work = {
@@ -240,11 +237,11 @@ class _Run:
             self.results[name] = self._prepared(name, described[name], parts)
 
     def _prepared(self, name: str, described: Sequence[Described], completed: Sequence[Completed]) -> Prepared:
-        steps = funnel(self.markets[name].rules, self.broken[name])
+        steps = funnel(self.source.markets[name].rules, self.broken[name])
         lines = sum(self.broken[name].values())
         return Prepared(
             market=name,
-            as_of=self.as_of.isoformat(),
+            as_of=self.source.as_of.isoformat(),
             funnel=steps,
             lines_in=lines,
             lines_out=steps[-1].rows_out if steps else lines,

@@ -21,7 +21,7 @@ from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared
-from libs.features.sides import SIDES, Held, Sides, place
+from libs.features.sides import SIDES, WRITING, Held, Sides, place
 
 KEYS = {"customers": "customer_id", "articles": "article_id"}
 _PART_ROWS = 16_000
@@ -151,7 +151,7 @@ def _filling(destination: Destination, sides: Sides, prepared: Prepared) -> _Fil
         sides.wait_until_settled(live)
     side = next(one for one in SIDES if live is None or one != live.side)
     before = Contents.load(destination.home, sides, market, side, KEYS)
-    sides.set_contents(market, side, None)
+    sides.set_contents(market, side, WRITING)
     now = {kind: hashed(pl.read_parquet(getattr(prepared, f"{kind}_path")), key) for kind, key in KEYS.items()}
     filling = _Filling(prepared, side, now, before)
     if before is None:
@@ -169,7 +169,8 @@ def _clear(destination: Destination, at: str) -> None:
 
 def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any]:
     kind = part["kind"]
-    rows = pl.read_parquet(part["path"])[part["rows"]]
+    first, last = part["rows"][0], part["rows"][-1]
+    rows = pl.scan_parquet(part["path"]).slice(first, last - first + 1).collect()[[row - first for row in part["rows"]]]
     _store(destination).write(
         getattr(views(), kind), part["place"], rows[KEYS[kind]].to_list(), rows, datetime.fromisoformat(part["as_of"])
     )

@@ -1,7 +1,8 @@
 """The door: order lines and customers are checked, filtered by the market's rules, and dealt out by customer."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +21,8 @@ from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, ch
 from libs.features.shuffle import DayCounts
 from libs.features.splits import windows
 from libs.features.staging import Staging
+
+log = logging.getLogger(__name__)
 
 _MOMENT = pl.Datetime("us", "UTC")
 # Order lines once they are through the door.
@@ -71,6 +74,9 @@ class Dealt:
     days: dict[int, int]
 
 
+Deal = Callable[[pl.DataFrame, Source, Market], Dealt]
+
+
 def screen_lines(batch: pa.Table, source: Source) -> pa.Table:
     """Check a block of order lines, say which rule each breaks and what came of it, and deal it out by customer.
 
@@ -94,11 +100,20 @@ def dealt(rows: list[dict[str, Any]]) -> list[Dealt]:
     return found
 
 
-def _each_market(batch: pa.Table, source: Source, deal: Any) -> pa.Table:
+def _each_market(batch: pa.Table, source: Source, deal: Deal) -> pa.Table:
     """A block is of one market, but when Ray reads several small files as one."""
     parts = pl.DataFrame(pl.from_arrow(batch)).group_by("market", maintain_order=True)
-    found = [deal(rows.drop("market"), source, source.markets[str(name)]) for (name,), rows in parts]
+    found = [_walled(deal, rows.drop("market"), source, str(name)) for (name,), rows in parts]
     return pa.table({"dealt": pa.array([json.dumps(asdict(one)) for one in found], pa.string())})
+
+
+def _walled(deal: Deal, rows: pl.DataFrame, source: Source, market: str) -> Dealt:
+    try:
+        return deal(rows, source, source.markets[market])
+    # The wall between markets: a bug or a broken file met by one may not take its neighbours' week with it.
+    except Exception as error:
+        log.exception("market %s", market)
+        return Dealt(market, 0, {}, [f"{type(error).__name__}: {error}"], {})
 
 
 def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:

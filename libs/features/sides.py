@@ -23,6 +23,7 @@ from redis.retry import Retry
 from libs.base.errors import DataError, TransientError
 
 SIDES = ("a", "b")
+WRITING = "writing"
 # A refresh is noticed this late at most. Reading what is live costs a round trip, so a busy replica does not with each
 # batch.
 _LOOK_EVERY_S = 0.5
@@ -135,19 +136,15 @@ class Sides:
         return live
 
     def contents(self, market: str, side: str) -> str | None:
-        """The name of what a side is known to hold; None while it is written, or if nobody knows."""
+        """The name of what a side holds; `WRITING` since a write began, None if nothing was ever written."""
         with _answering():
             found = self._redis.get(self._key("contents", place(market, side)))
         return found.decode() if isinstance(found, bytes) else None
 
-    def set_contents(self, market: str, side: str, name: str | None) -> None:
+    def set_contents(self, market: str, side: str, name: str) -> None:
         """Say what a side holds, or that it is being written."""
-        key = self._key("contents", place(market, side))
         with _answering():
-            if name is None:
-                self._redis.delete(key)
-            else:
-                self._redis.set(key, name)
+            self._redis.set(self._key("contents", place(market, side)), name)
 
     @contextmanager
     def refreshing(self, market: str) -> Iterator["Held"]:

@@ -27,7 +27,7 @@ from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh
-from libs.features.sides import Sides
+from libs.features.sides import WRITING, Sides
 
 PLAN = MarketPlan("de", 400, 80, 400, 2)
 AS_OF = cut_off(PLAN, 0)
@@ -187,7 +187,7 @@ def test_a_store_that_lost_its_rows_gets_all_of_them_again(destination: Destinat
     done(destination, week)
     done(destination, week)
     sides = sides_of(destination)
-    sides.set_contents("de", "a", None)
+    sides.set_contents("de", "a", WRITING)
     assert done(destination, week).written == week.customers + week.articles
     assert online(destination, week) == computed(week)
 
@@ -247,7 +247,7 @@ def test_a_refresh_that_dies_changes_nothing_and_the_next_one_heals_it(
         done(destination, week)
     before = online(destination, week)
     if step == "_clear":
-        sides_of(destination).set_contents("de", "a", None)
+        sides_of(destination).set_contents("de", "a", WRITING)
     newer = without_first_customer(altered(week, tmp_path / "w", pl.lit(1.0).alias("height_cm")), tmp_path / "n")
 
     def die(*_: Any, **__: Any) -> None:
