@@ -47,7 +47,7 @@ def level_statistics(
 class SizeSums:
     """By article and day what was known of each of the article's sizes, in cells: (u) articles and days by sizes.
 
-    `known` finds the u rows, and row i owns the cells from `cells[i]` on, one a size. `at` is (c, 3), by outcome the
+    `rows` finds the u of them, and row i owns the cells from `cells[i]` on, one a size. `at` is (c, 3), by outcome the
     purchases of exactly that size, `up_to` of that size or a smaller one, `all_sizes` of any.
     """
 

@@ -37,11 +37,10 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Described:
-    """What a group of customers came to: its online features; and by order of time its lines, in files by group of
-    articles, and its part of the sums of the wide levels.
+    """What a group of customers came to: how many have online features; and by order of time its lines, in files by
+    group of articles, and its part of the sums of the wide levels.
     """
 
-    online: str
     customers: int
     orders: list[dict[int, str]]
     wide: list[str]
@@ -49,9 +48,8 @@ class Described:
 
 @dataclass(frozen=True)
 class Completed:
-    """What a group of articles came to: its training rows, those of them that are labels of their own, its articles."""
+    """What a group of articles came to: its training rows that are labels of their own, and its online articles."""
 
-    rows: int
     labelled: int
     articles: int
 
@@ -121,11 +119,10 @@ def describe(source: Source, market: str, gathered: Gathered, bodies: Sequence[B
         parts = of_article.partition_by("group", as_dict=True, include_key=False)
         dealt = {int(number): source.staging.rows(market, "described", part) for (number,), part in parts.items()}
         files.append(dealt | {NOBODY: source.staging.rows(market, "described", described.lines.clear())})
-        sums = {f"{level}.{name}": array for level, one in described.wide.items() for name, array in vars(one).items()}
-        wide.append(source.staging.arrays(market, "wide", sums))
+        wide.append(_keep_wide(source, market, described.wide))
     customers = group.online(bodies[0])
     customers.write_parquet(online)
-    return Described(str(online), len(customers), files, wide)
+    return Described(len(customers), files, wide)
 
 
 def add_up(source: Source, market: str, parts: Sequence[str]) -> str:
@@ -134,8 +131,7 @@ def add_up(source: Source, market: str, parts: Sequence[str]) -> str:
     for path in parts[1:]:
         part = _wide(path)
         total = {level: DaySums.merged([total[level], part[level]]) for level in WIDE_LEVELS}
-    sums = {f"{level}.{name}": array for level, one in total.items() for name, array in vars(one).items()}
-    return source.staging.arrays(market, "wide", sums)
+    return _keep_wide(source, market, total)
 
 
 def complete(
@@ -153,7 +149,12 @@ def complete(
     training.write_parquet(folder / "training" / f"{group:04}.parquet", compression="lz4")
     online = groups[0].online(source.as_of)
     online.write_parquet(folder / "articles" / f"{group:04}.parquet")
-    return Completed(len(training), training.filter(pl.col("split") != SHUFFLED).height, len(online))
+    return Completed(training.filter(pl.col("split") != SHUFFLED).height, len(online))
+
+
+def _keep_wide(source: Source, market: str, sums: Mapping[str, DaySums]) -> str:
+    arrays = {f"{level}.{name}": array for level, one in sums.items() for name, array in vars(one).items()}
+    return source.staging.arrays(market, "wide", arrays)
 
 
 def _wide(path: str) -> dict[str, DaySums]:

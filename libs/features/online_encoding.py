@@ -76,4 +76,5 @@ def encoded(view: FeatureView, rows: pl.DataFrame, as_of: datetime) -> Iterator[
 
 def _column(kind: ValueType, values: Sequence[Any]) -> list[bytes]:
     encode = _ENCODERS[kind]
-    return [b"" if value is None else encode(value) for value in values]
+    # Nothing is written for what is not known, be it null or not a number.
+    return [b"" if value is None or value != value else encode(value) for value in values]

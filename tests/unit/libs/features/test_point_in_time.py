@@ -110,7 +110,7 @@ def history_of(row: dict[str, Any], scale: int) -> list[tuple[Any, ...]]:
     return [tuple(entry) for at, *entry in zip(*columns, strict=True) if at == scale]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(markets)
 def test_training_rows_are_what_a_slow_count_says_of_the_beginning_of_their_day(made: list[dict[str, Any]]) -> None:
     market, tables = slow(made), build(made)
@@ -165,7 +165,7 @@ def test_no_feature_changes_when_what_happened_later_is_removed(made: list[dict[
     assert all(row in found for row in whole.select(names).sort(key).rows())
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(2, 5), st.integers(1, 4), st.integers(0, 1))
 def test_lines_divided_up_among_workers_give_the_same_bits(by_customer: int, by_article: int, shuffled: int) -> None:
     data = small_market(lines=1_500)

@@ -34,7 +34,10 @@ def test_paired_losses_are_of_lines_that_neither_model_has_seen_and_the_judgemen
     train_market(assignment, tmp_path / "de", threads=1)
     losses = pl.read_parquet(tmp_path / "de" / QUALITY_FILE)
     seen = (fitted.holdout["ordered_at"] <= until).to_list()
-    assert losses["line_id"].to_list() == fitted.holdout["line_id"].to_list()
+    ids = fitted.holdout["customer_id"].to_list()
+    customers = losses["customer"].to_list()
+    assert len(set(zip(ids, customers, strict=True))) == len(set(ids)) == len(set(customers))
+    assert not set(ids) & set(map(str, customers)), "who the customers are stays out of the registry"
     assert losses["champion"].is_null().to_list() == seen
     assert losses["challenger"].null_count() == 0
     trained = read_result(tmp_path / "de")
