@@ -8,16 +8,6 @@ computed from history offline and one read online are the same number, bit for b
 HISTORY_KEY = ("history_scale", "history_position", "history_brand")
 HISTORY_COUNTS = ("history_kept", "history_small", "history_large")
 
-# The same history, added up over one size scale. `kept`, `small`, `large` are outcomes; `_sum` adds size positions.
-CUSTOMER_STATISTICS = (
-    "kept_n",
-    "kept_sum",
-    "kept_sum_of_squares",
-    "small_n",
-    "small_sum",
-    "large_n",
-    "large_sum",
-)
 # What is known of the customer's body; null when the customer never told.
 CUSTOMER_BODY = ("height_cm", "weight_kg", "birth_year", "bust_cm", "underbust_cm")
 

@@ -54,9 +54,7 @@ class Completed:
     articles: int
 
 
-def gather(
-    source: Source, market: str, lines: Sequence[str], customers: Sequence[str], days: Mapping[int, int]
-) -> Gathered:
+def gather(source: Source, market: str, lines: Sequence[str], customers: Sequence[str], days: DayCounts) -> Gathered:
     """Let a group of customers meet their lines.
 
     Raises:
@@ -76,8 +74,7 @@ def gather(
     of_customer = broken_rule(config.rules, source.as_of, of_customers=True)
     judged = known.with_columns(broken_rule=pl.min_horizontal("broken_rule", of_customer)).drop("registered_at")
     kept = judged.filter(pl.col("broken_rule") == KEPT).drop("broken_rule")
-    counts = DayCounts(*(np.array(list(part), dtype=np.int64) for part in (days.keys(), days.values())))
-    group = CustomerGroup.of(kept, registered, catalogue, config, source.as_of, counts)
+    group = CustomerGroup.of(kept, registered, catalogue, config, source.as_of, days)
     write = source.staging
     return Gathered(
         broken=dict(judged["broken_rule"].value_counts().iter_rows()),

@@ -10,9 +10,7 @@ A small market is one group and goes through as it is. A group holds so many lin
 memory does not grow with the data.
 """
 
-import logging
 import shutil
-import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +21,7 @@ from typing import Any, TypeVar
 
 import ray.data
 
-from libs.base.errors import DataError, FitwaveError
+from libs.base.errors import DataError
 from libs.base.market import Market
 from libs.features.body import BodySizes, BodySums
 from libs.features.groups import (
@@ -41,13 +39,13 @@ from libs.features.lake import Lake
 from libs.features.rules import FunnelStep, funnel
 from libs.features.schema import CUSTOMERS, ORDERS, TABLES, Table
 from libs.features.screening import Dealt, Source, check_dimensions, dealt, screen_customers, screen_lines
+from libs.features.shuffle import DayCounts
 from libs.features.staging import Staging, read_arrays
+from libs.features.wall import Fault, walled
 
 T = TypeVar("T")
 # A market, and which of its parts.
 _Part = tuple[str, int]
-
-log = logging.getLogger(__name__)
 
 # Some 1.2 GiB of memory while they are worked on, by each of as many workers as there are cores.
 _LINES_PER_GROUP = 250_000
@@ -163,14 +161,12 @@ class _Run:
         """Pass 2. What is left of the markets has lines, and each line's key is its own."""
         work = {}
         for name in self._healthy():
-            days: Counter[int] = Counter()
-            for block in lines.get(name, []):
-                days.update(block.days)
+            days = DayCounts.merged([DayCounts.from_days(block.days) for block in lines.get(name, [])])
             for group in range(self.source.groups[name]):
                 work[name, group] = {
                     "lines": _files(lines.get(name, []), group),
                     "customers": _files(customers.get(name, []), group),
-                    "days": dict(sorted(days.items())),
+                    "days": days,
                 }
         found = _by_market(self._each(gather, work))
         keys = {
@@ -261,35 +257,21 @@ class _Run:
         if not items:
             return {}
         rows = [{"number": number} for number in range(len(items))]
-        do = partial(_walled, work=work, source=self.source, items=list(items.items()))
+        do = partial(_behind_wall, work=work, source=self.source, items=list(items.items()))
         done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(do).take_all()
         found = {row["number"]: row["result"] for row in done}
         results = {part: found[number] for number, part in enumerate(items)}
         for (name, _), result in results.items():
-            if isinstance(result, _Fault):
+            if isinstance(result, Fault):
                 self._fail(name, result.reason)
         return {part: result for part, result in results.items() if part[0] not in self.results}
 
 
-@dataclass(frozen=True)
-class _Fault:
-    reason: str
-
-
-def _walled(
+def _behind_wall(
     row: dict[str, Any], work: Callable[..., Any], source: Source, items: Sequence[tuple[_Part, Mapping[str, Any]]]
 ) -> dict[str, Any]:
     (market, _), arguments = items[row["number"]]
-    result: Any
-    try:
-        result = work(source, market, **arguments)
-    except FitwaveError as error:
-        result = _Fault(str(error))
-    # The wall between markets: a bug or a broken file met by one may not take its neighbours' week with it.
-    except Exception as error:
-        log.exception("market %s", market)
-        result = _Fault(f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}")
-    return {"number": row["number"], "result": result}
+    return {"number": row["number"], "result": walled(market, lambda: work(source, market, **arguments))}
 
 
 def _by_market(results: Mapping[_Part, T]) -> dict[str, list[T]]:

@@ -102,34 +102,28 @@ def refresh(
 
 @dataclass(frozen=True)
 class _Filling:
-    """A market's side that is being filled: what it is to hold, and what it held, None where nobody knows."""
+    """A market's side that is being filled: what it is to hold, what it held, None where nobody knows, and by kind the
+    positions of the rows that have to be written, in the order of the table.
+    """
 
     prepared: Prepared
     side: str
     now: Mapping[str, pl.DataFrame]
     before: Contents | None
+    to_write: Mapping[str, pl.Series]
 
     @property
     def place(self) -> str:
         return place(self.prepared.market, self.side)
 
-    def path(self, kind: str) -> str:
-        return str(getattr(self.prepared, f"{kind}_path"))
-
-    def to_write(self, kind: str) -> pl.Series:
-        """The positions of the rows that have to be written, in the order of the table."""
-        now = self.now[kind].with_row_index("row")
-        return changed(now, self.before.rows[kind] if self.before else None)["row"].sort()
-
     def parts(self) -> Iterator[dict[str, Any]]:
         """What one task writes each."""
-        for kind in KEYS:
-            rows = self.to_write(kind)
+        for kind, rows in self.to_write.items():
             for start in range(0, len(rows), _PART_ROWS):
                 yield {
                     "place": self.place,
                     "kind": kind,
-                    "path": self.path(kind),
+                    "path": getattr(self.prepared, f"{kind}_path"),
                     "rows": rows.slice(start, _PART_ROWS).to_list(),
                     "as_of": self.prepared.as_of,
                 }
@@ -153,10 +147,13 @@ def _filling(destination: Destination, sides: Sides, prepared: Prepared) -> _Fil
     before = Contents.load(destination.home, sides, market, side, KEYS)
     sides.set_contents(market, side, WRITING)
     now = {kind: hashed(pl.read_parquet(getattr(prepared, f"{kind}_path")), key) for kind, key in KEYS.items()}
-    filling = _Filling(prepared, side, now, before)
     if before is None:
-        _clear(destination, filling.place)
-    return filling
+        _clear(destination, place(market, side))
+    to_write = {
+        kind: changed(rows.with_row_index("row"), before.rows[kind] if before else None)["row"].sort()
+        for kind, rows in now.items()
+    }
+    return _Filling(prepared, side, now, before, to_write)
 
 
 def _clear(destination: Destination, at: str) -> None:
@@ -207,7 +204,7 @@ def _finish(
         market=market,
         customers=len(filling.now["customers"]),
         articles=len(filling.now["articles"]),
-        written=sum(len(filling.to_write(kind)) for kind in KEYS),
+        written=sum(map(len, filling.to_write.values())),
         removed=removed,
         customer_coverage=shares["customers"],
         article_coverage=shares["articles"],

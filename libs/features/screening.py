@@ -1,7 +1,6 @@
 """The door: order lines and customers are checked, filtered by the market's rules, and dealt out by customer."""
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -21,8 +20,7 @@ from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, ch
 from libs.features.shuffle import DayCounts
 from libs.features.splits import windows
 from libs.features.staging import Staging
-
-log = logging.getLogger(__name__)
+from libs.features.wall import Fault, walled
 
 _MOMENT = pl.Datetime("us", "UTC")
 # Order lines once they are through the door.
@@ -68,7 +66,6 @@ class Dealt:
     """
 
     market: str
-    rows: int
     files: dict[int, str]
     faults: list[str]
     days: dict[int, int]
@@ -103,17 +100,13 @@ def dealt(rows: list[dict[str, Any]]) -> list[Dealt]:
 def _each_market(batch: pa.Table, source: Source, deal: Deal) -> pa.Table:
     """A block is of one market, but when Ray reads several small files as one."""
     parts = pl.DataFrame(pl.from_arrow(batch)).group_by("market", maintain_order=True)
-    found = [_walled(deal, rows.drop("market"), source, str(name)) for (name,), rows in parts]
+    found = [_behind_wall(deal, rows.drop("market"), source, str(name)) for (name,), rows in parts]
     return pa.table({"dealt": pa.array([json.dumps(asdict(one)) for one in found], pa.string())})
 
 
-def _walled(deal: Deal, rows: pl.DataFrame, source: Source, market: str) -> Dealt:
-    try:
-        return deal(rows, source, source.markets[market])
-    # The wall between markets: a bug or a broken file met by one may not take its neighbours' week with it.
-    except Exception as error:
-        log.exception("market %s", market)
-        return Dealt(market, 0, {}, [f"{type(error).__name__}: {error}"], {})
+def _behind_wall(deal: Deal, rows: pl.DataFrame, source: Source, market: str) -> Dealt:
+    found = walled(market, lambda: deal(rows, source, source.markets[market]))
+    return Dealt(market, {}, [found.reason], {}) if isinstance(found, Fault) else found
 
 
 def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
@@ -122,7 +115,6 @@ def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
     days = DayCounts.of(lines.filter(pl.col("broken_rule") == KEPT), windows(market, source.as_of).calibration_from)
     return Dealt(
         market=market.name,
-        rows=len(lines),
         files=_deal(lines, "lines", source, market),
         faults=faults,
         days=dict(zip(days.day.tolist(), days.count.tolist(), strict=True)) if market.training.shuffled_orders else {},
@@ -142,7 +134,7 @@ def _described(rows: pl.DataFrame, source: Source, market: Market) -> pl.DataFra
 
 def _deal_customers(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
     told = rows.select(CUSTOMERS_STAGED.names()).cast(CUSTOMERS_STAGED)
-    return Dealt(market.name, len(rows), _deal(told, "customers", source, market), _faults(CUSTOMERS, rows), {})
+    return Dealt(market.name, _deal(told, "customers", source, market), _faults(CUSTOMERS, rows), {})
 
 
 def _deal(rows: pl.DataFrame, kind: str, source: Source, market: Market) -> dict[int, str]:

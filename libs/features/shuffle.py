@@ -10,6 +10,7 @@ boosting with categorical features", NeurIPS 2018, section 3.2). Only lines that
 a later window, by which a model is calibrated or judged, gets into a history that is learned.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,10 +37,16 @@ class DayCounts:
         return cls(day, count)
 
     @classmethod
+    def from_days(cls, days: Mapping[int, int]) -> "DayCounts":
+        """The counts of a mapping from day to count."""
+        return cls(np.array(list(days), dtype=np.int64), np.array(list(days.values()), dtype=np.int64))
+
+    @classmethod
     def merged(cls, parts: "list[DayCounts]") -> "DayCounts":
         """Add up what was counted apart."""
-        days, place = np.unique(np.concatenate([one.day for one in parts]), return_inverse=True)
-        counts = np.bincount(place, np.concatenate([one.count for one in parts]), minlength=len(days))
+        none = np.empty(0, dtype=np.int64)
+        days, place = np.unique(np.concatenate([none, *(one.day for one in parts)]), return_inverse=True)
+        counts = np.bincount(place, np.concatenate([none, *(one.count for one in parts)]), minlength=len(days))
         return cls(days, counts.astype(np.int64))
 
 

@@ -12,7 +12,6 @@ from libs.features.assembly import assemble
 from libs.features.columns import (
     ARTICLE_STATISTICS,
     CUSTOMER_BODY,
-    CUSTOMER_STATISTICS,
     HISTORY_COUNTS,
     HISTORY_KEY,
     SIZE_STATISTICS,
@@ -26,6 +25,17 @@ from libs.features.splits import HOLDOUT, SHUFFLED, TRAIN, windows
 from libs.features.tables import MarketFeatures, build_tables
 from libs.features.wire import pack, unpack
 from tests.small_market import AS_OF, SmallMarket, small_market
+
+# A customer's history, added up over one size scale. `kept`, `small`, `large` are outcomes; `_sum` adds size positions.
+CUSTOMER_STATISTICS = (
+    "kept_n",
+    "kept_sum",
+    "kept_sum_of_squares",
+    "small_n",
+    "small_sum",
+    "large_n",
+    "large_sum",
+)
 
 MARKET = Market(name="de", label_maturity_days=28)
 
