@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.session import SESSION_FOLDER
+from tests.session import SESSION_FOLDER, SESSION_HOME
 
 if TYPE_CHECKING:
     from libs.base.endpoints import Endpoints
@@ -36,7 +36,8 @@ def environment(code_repository: Path) -> "Environment":
     """The session's environment; see `tests.environments.MARKETS`."""
     from tests.environments import MARKETS, environment_in
 
-    return environment_in(SESSION_FOLDER, "test", MARKETS, {"code": {"repository": str(code_repository)}})
+    settings = {"code": {"repository": str(code_repository)}, "lake_uri": f"delta+{SESSION_HOME / 'lake'}"}
+    return environment_in(SESSION_FOLDER, "test", MARKETS, settings)
 
 
 @pytest.fixture(scope="session")

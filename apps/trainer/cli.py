@@ -1,5 +1,6 @@
 """`fitwave trainer`: run, submit and look at the weekly job, and tune a market on demand."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,16 +18,28 @@ All = Annotated[bool, Parameter(name="--all", negative="", help="Every market of
 AsOf = Annotated[
     str | None, Parameter(help="The week's cut-off, ISO 8601, UTC unless it says otherwise. Default: now.")
 ]
+_VERSION = re.compile(r"v(\d+)")
 EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
 
 
+AsOfVersion = Annotated[
+    str | None,
+    Parameter(help="The cut-off; or a model version, as v12: it is made again from its data, and nothing goes live."),
+]
+
+
 @app.command
-def run(market: Market = None, all_: All = False, as_of: AsOf = None, environment: EnvironmentName = None) -> int:
-    """Run the weekly job here, for one market or all, and wait for it."""
+def run(
+    market: Market = None, all_: All = False, as_of: AsOfVersion = None, environment: EnvironmentName = None
+) -> int:
+    """Run the weekly job here, for one market or all, and wait for it; or make one model version again."""
     from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
-    markets, time = _chosen(settings, market, all_), parse_time(as_of)
+    markets = _chosen(settings, market, all_)
+    if as_of is not None and (again := _VERSION.fullmatch(as_of)):
+        return _reproduce(settings, markets, again[1])
+    time = parse_time(as_of)
     endpoints = resolve(settings)
 
     from apps.trainer.report import print_weeks
@@ -103,6 +116,21 @@ def logs(job: str, *, environment: EnvironmentName = None) -> None:
 
     settings = load_environment(environment)
     print(TrainerJobs(settings, resolve(settings)).logs(job), end="")
+
+
+def _reproduce(settings: Environment, markets: list[str], number: str) -> int:
+    if len(markets) != 1:
+        raise DataError(f"--as-of v{number} is a version of one market: say which with --market")
+    from libs.base.endpoints import resolve
+
+    endpoints = resolve(settings)
+
+    from apps.trainer.reproduction import print_reproduced, reproduce
+
+    console = Console()
+    found = reproduce(settings, endpoints, markets[0], number, console.log)
+    print_reproduced(console, found)
+    return int(not found.same_booster)
 
 
 def _chosen(settings: Environment, markets: list[str] | None, all_: bool) -> list[str]:

@@ -1,16 +1,15 @@
 """The weekly job: preprocess, train, register, tag, judge, refresh, deploy as a shadow. Top to bottom, once."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
 from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
+from apps.trainer.origin import Origin
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
@@ -25,9 +24,7 @@ from libs.models.registry import Version
 
 # Ranks of the shared worker group, and XGBoost threads of each: two ranks of one thread use a small machine's cores
 # and cost two process starts.
-_WORKERS, _THREADS = 2, 1
-
-_LIBRARIES = ("ray", "xgboost", "feast", "mlflow", "polars", "pyarrow")
+WORKERS, THREADS = 2, 1
 
 Notify = Callable[[str], None]
 
@@ -79,9 +76,9 @@ class WeeklyRun:
             prepared = self._keep_prepared(preprocess(self.environment.lake, configs, self.as_of, folder))
             self.notify(f"train: {_names(prepared)}")
             assignments = [self._assignment(lifecycle, configs[name], one) for name, one in prepared.items()]
-            trained = self._keep_trained(train_fleet(assignments, folder / "models", _WORKERS, _THREADS))
+            trained = self._keep_trained(train_fleet(assignments, folder / "models", WORKERS, THREADS))
             self.notify(f"register, tag and judge: {_names(trained)}")
-            accepted = self._register_all(lifecycle, trained, commit)
+            accepted = self._register_all(lifecycle, trained, prepared, commit)
             self.notify(f"refresh features: {_names(accepted)}")
             self._refresh([prepared[name] for name in accepted], accepted)
         for name in list(accepted):
@@ -119,12 +116,19 @@ class WeeklyRun:
                 self.weeks[name].trained = kept[name] = result
         return kept
 
-    def _register_all(self, lifecycle: Lifecycle, trained: Mapping[str, Trained], commit: Commit) -> dict[str, Version]:
+    def _register_all(
+        self,
+        lifecycle: Lifecycle,
+        trained: Mapping[str, Trained],
+        prepared: Mapping[str, Prepared],
+        commit: Commit,
+    ) -> dict[str, Version]:
         """Register, tag and judge each market; the versions that met their standards come back."""
         accepted = {}
         for name, one in trained.items():
+            origin = Origin.now(self.as_of, prepared[name].lake_version, commit, self.environment.market(name))
             try:
-                version = self._register(lifecycle, one, commit)
+                version = self._register(lifecycle, one, origin, commit)
             except FitwaveError as error:
                 self._fail(name, "register", str(error))
                 continue
@@ -134,7 +138,7 @@ class WeeklyRun:
                 self._end(name, "rejected", "judge", one.judgement.reason)
         return accepted
 
-    def _register(self, lifecycle: Lifecycle, trained: Trained, commit: Commit) -> Version:
+    def _register(self, lifecycle: Lifecycle, trained: Trained, origin: Origin, commit: Commit) -> Version:
         week, market = self.weeks[trained.market], trained.market
         passed = trained.judgement.passed
         (trained.folder / RESULT_FILE).replace(trained.folder / "evaluation.json")
@@ -144,8 +148,14 @@ class WeeklyRun:
             fingerprint(trained.folder),
             {name: value for name, value in asdict(trained.metrics).items() if value is not None}
             | trained.judgement.bounds,
-            self._tags(trained, commit)
-            | {"fitwave.status": "accepted" if passed else "rejected", "fitwave.reason": trained.judgement.reason},
+            origin.tags()
+            | {
+                "fitwave.git_dirty": str(commit.dirty).lower(),
+                "fitwave.compared_with": trained.champion_version or "",
+                "fitwave.report_fault": trained.report_fault,
+                "fitwave.status": "accepted" if passed else "rejected",
+                "fitwave.reason": trained.judgement.reason,
+            },
             self._report_beside(trained),
         )
         week.report_path = str(version.report) if version.report else None
@@ -169,19 +179,6 @@ class WeeklyRun:
         folder = trained.folder.with_name(f"{trained.market}.report")
         folder.mkdir(exist_ok=True)
         return (trained.folder / REPORT_FILE).replace(folder / REPORT_FILE)
-
-    def _tags(self, trained: Trained, commit: Commit) -> dict[str, str]:
-        config = self.environment.market(trained.market).model_dump_json()
-        libraries = {name: library_version(name) for name in _LIBRARIES}
-        return {
-            "as_of": self.as_of.isoformat(),
-            "fitwave.git_commit": commit.sha,
-            "fitwave.git_dirty": str(commit.dirty).lower(),
-            "fitwave.config_sha256": hashlib.sha256(config.encode()).hexdigest(),
-            "fitwave.libraries": json.dumps(libraries),
-            "fitwave.compared_with": trained.champion_version or "",
-            "fitwave.report_fault": trained.report_fault,
-        }
 
     def _refresh(self, prepared: Sequence[Prepared], accepted: dict[str, Version]) -> None:
         """Bring features online; a market whose coverage is too low is taken out of `accepted`."""

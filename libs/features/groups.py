@@ -60,7 +60,7 @@ def gather(source: Source, market: str, lines: Sequence[str], customers: Sequenc
     Raises:
         DataError: a customer is there twice.
     """
-    catalogue, config = catalogue_of(source.lake_uri, market, source.as_of), source.markets[market]
+    catalogue, config = catalogue_of(source, market), source.markets[market]
     registered = read(customers, CUSTOMERS_STAGED)
     twice = registered.filter(pl.col("customer_id").is_duplicated())["customer_id"].unique().sort()
     if len(twice):
@@ -106,7 +106,7 @@ def _line_ids(path: str) -> pl.Series:
 
 def describe(source: Source, market: str, gathered: Gathered, bodies: Sequence[BodySizes], online: Path) -> Described:
     """Describe a group's lines, deal them out by article, and write the group's online features."""
-    catalogue = catalogue_of(source.lake_uri, market, source.as_of)
+    catalogue = catalogue_of(source, market)
     orders = [read([path]) for path in gathered.orders]
     group = CustomerGroup(read([gathered.customers]), orders, catalogue, source.as_of)
     files, wide = [], []
@@ -135,7 +135,7 @@ def complete(
     source: Source, market: str, group: int, orders: Sequence[Sequence[str]], wide: Sequence[str], folder: Path
 ) -> Completed:
     """Write the training rows of a group of articles, and its articles' online features."""
-    catalogue = catalogue_of(source.lake_uri, market, source.as_of)
+    catalogue = catalogue_of(source, market)
     articles: Indices = np.arange(group, len(catalogue.articles), source.groups[market])
     groups = []
     for files, sums in zip(orders, wide, strict=True):

@@ -1,9 +1,9 @@
-"""The lakehouse as Parquet: `<lake>/<table>/market=<market>/<part>.parquet`.
+"""The lakehouse: four tables of each market behind one door, in whichever table format the `lake_uri` names.
 
 `orders` and `returns` grow by one part a delivery; `customers` and `articles` are restated whole, as one part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,22 +11,29 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
-import pyarrow.parquet as pq
 
 from libs.base.errors import DataError
-from libs.base.identifiers import check_name
 from libs.features.schema import TABLES, Table, check_columns, check_key, violations
+from libs.features.table_formats.location import open_format
+from libs.features.table_formats.table_format import TableFormat
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
 
 @dataclass(frozen=True)
-class Lake:
-    """The tables under one root, on any filesystem that Arrow reads."""
+class LakeVersion:
+    """What was read of a market: the table format, and by table the version in its terms."""
 
-    root: str
-    filesystem: pa_fs.FileSystem
+    format: str
+    tables: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables under one root. What is not a table, as the pair log, stands in files beside them."""
+
+    tables: TableFormat
 
     @classmethod
     def open(cls, uri: str) -> "Lake":
@@ -35,75 +42,75 @@ class Lake:
         Raises:
             DataError: no filesystem takes this URI.
         """
-        try:
-            filesystem, root = pa_fs.FileSystem.from_uri(uri)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"lake_uri {uri!r} is not usable: {error}. Give an absolute path or a URI.") from error
-        return cls(root, filesystem)
+        return cls(open_format(uri))
 
-    def partition(self, table: Table, market: str) -> str:
-        """The folder of one table's market."""
-        return f"{self.root}/{table.name}/market={check_name(market)}"
+    @property
+    def root(self) -> str:
+        """Where the tables and the files beside them are, as `filesystem` names it."""
+        return self.tables.root
 
-    def parts(self, table: Table, market: str) -> list[str]:
-        """The market's files of one table, in name order; none if there is no such partition."""
-        selector = pa_fs.FileSelector(self.partition(table, market), allow_not_found=True)
-        return sorted(info.path for info in self.filesystem.get_file_info(selector) if info.path.endswith(".parquet"))
+    @property
+    def filesystem(self) -> pa_fs.FileSystem:
+        """What reads and writes under `root`."""
+        return self.tables.filesystem
 
     def markets(self) -> list[str]:
         """The markets that have any table."""
-        selector = pa_fs.FileSelector(self.root, allow_not_found=True, recursive=True)
-        names = (info.base_name for info in self.filesystem.get_file_info(selector))
-        return sorted({name.removeprefix("market=") for name in names if name.startswith("market=")})
+        return sorted(self.tables.markets())
 
-    def read(self, table: Table, market: str) -> pa.Table:
-        """Read a whole partition, with the declared schema.
+    def parts(self, table: Table, market: str) -> list[str]:
+        """The names of the market's parts of one table, in order."""
+        return self.tables.parts(table, market)
+
+    def version(self, market: str) -> LakeVersion:
+        """What names that which a read of this market sees now."""
+        return LakeVersion(
+            self.tables.name, {name: self.tables.version(table, market) for name, table in TABLES.items()}
+        )
+
+    def require(self, market: str, version: LakeVersion) -> None:
+        """Raises: DataError: the version cannot be read, or not any more; the message says why."""
+        if version.format != self.tables.name:
+            raise DataError(
+                f"market {market!r}: the version is one of a lake in {version.format}, and this lake is in "
+                f"{self.tables.name}. Point lake_uri at the lake that was read then."
+            )
+        for name, table in TABLES.items():
+            self.tables.require(table, market, version.tables[name])
+
+    def read(self, table: Table, market: str, version: str | None = None) -> pa.Table:
+        """Read all of a market's table, with the declared columns: as of a version of the table, or as it is now.
 
         Raises:
-            DataError: the partition is absent, or a file's columns break the schema.
+            DataError: the market has no data, the columns break the schema, or the version cannot be read.
         """
-        return pa.concat_tables(self._read_part(table, path) for path in self.check_parts(table, market))
+        self.check(table, market)
+        return self.tables.read(table, market, version)
 
-    def dataset(self, table: Table, markets: Sequence[str]) -> "Dataset":
+    def dataset(self, table: Table, versions: Mapping[str, LakeVersion]) -> "Dataset":
         """The rows of these markets, with their `market`, as a Ray Data set; the caller is connected to Ray."""
-        import ray.data
-
-        paths = [path for market in markets for path in self.parts(table, market)]
-        return ray.data.read_parquet(paths, filesystem=self.filesystem)
+        return self.tables.dataset(table, {market: version.tables[table.name] for market, version in versions.items()})
 
     def count(self, table: Table, market: str) -> int:
-        """How many rows the market has; reads footers only."""
-        return sum(pq.read_metadata(path, filesystem=self.filesystem).num_rows for path in self.parts(table, market))
+        """How many rows the market has; reads no data."""
+        return self.tables.count(table, market)
 
-    def check_parts(self, table: Table, market: str) -> list[str]:
-        """The partition's files, once each one's columns are known to be right; reads footers only.
+    def check(self, table: Table, market: str) -> None:
+        """See that the market is there, and that the columns are those that are declared; reads no data.
 
         Raises:
-            DataError: the partition is absent, or a file's columns break the schema.
+            DataError: it is not there, or they are not; or a file is not readable.
         """
-        paths = self.parts(table, market)
-        if not paths:
+        if not self.tables.parts(table, market):
             raise DataError(
-                f"table {table.name!r} has no data for market {market!r}: nothing in {self.partition(table, market)}. "
+                f"table {table.name!r} has no data for market {market!r} in {self.root}. "
                 f"Deliver it, or run `fitwave lake generate` for a made-up one."
             )
-        for path in paths:
-            check_columns(table, self._schema(path), path)
-        return paths
+        for place, schema in self.tables.schemas(table, market):
+            check_columns(table, schema, place)
 
-    def _schema(self, path: str) -> pa.Schema:
-        try:
-            return pq.read_schema(path, filesystem=self.filesystem)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{path} is not a readable Parquet file: {error}. Deliver it again.") from error
-
-    def _read_part(self, table: Table, path: str) -> pa.Table:
-        # partitioning=None: the market is in the path, and Arrow would add it as a column.
-        rows = pq.read_table(path, filesystem=self.filesystem, partitioning=None)
-        return rows.select(table.schema.names)
-
-    def write(self, table: Table, market: str, part: str, rows: pa.Table) -> str:
-        """Write one part, replacing it if it is there; readers see the old file or the new one, never half.
+    def write(self, table: Table, market: str, part: str, rows: pa.Table) -> None:
+        """Write one part, replacing it if it is there; readers see the old one or the new one, never half.
 
         Raises:
             DataError: the rows break the schema or its value checks.
@@ -112,50 +119,41 @@ class Lake:
         faults = violations(table, rows) + check_key(table, rows)
         if faults:
             raise DataError(f"part {part!r} of {table.name!r}, market {market!r}: {'; '.join(faults)}")
-        folder = self.partition(table, market)
-        self.filesystem.create_dir(folder, recursive=True)
-        path = f"{folder}/{part}.parquet"
-        self._replace(path, rows.select(table.schema.names).cast(table.schema))
-        return path
+        self.tables.replace(table, market, part, rows.select(table.schema.names).cast(table.schema))
 
-    def write_frame(self, table: Table, market: str, part: str, rows: pl.DataFrame) -> str:
+    def write_frame(self, table: Table, market: str, part: str, rows: pl.DataFrame) -> None:
         """Write a polars frame as one part; see `write`."""
         nullable = pa.schema([column.with_nullable(True) for column in table.schema])
-        return self.write(
-            table, market, part, rows.select(table.schema.names).to_arrow().cast(nullable).cast(table.schema)
-        )
+        self.write(table, market, part, rows.select(table.schema.names).to_arrow().cast(nullable).cast(table.schema))
 
     def select(self, table: Table, market: str, column: str, values: Sequence[str]) -> pa.Table:
         """The rows that have one of these values."""
         wanted = pa.array(values, pa.string())
         found = [table.schema.empty_table()]
-        for path in self.parts(table, market):
-            rows = self._read_part(table, path)
+        for part in self.parts(table, market):
+            rows = self.tables.read(table, market, part=part)
             found.append(rows.filter(pc.is_in(rows[column], wanted)).cast(table.schema))
         return pa.concat_tables(found)
 
     def drop_rows(self, table: Table, market: str, column: str, values: Sequence[str]) -> int:
-        """Remove the rows that have one of these values; how many. Readers see a part as it was or as it is then."""
+        """Remove the rows that have one of these values, and all earlier versions of the market's table; how many rows.
+
+        Readers see a part as it was or as it is then.
+        """
         unwanted, dropped = pa.array(values, pa.string()), 0
-        for path in self.parts(table, market):
-            rows = self._read_part(table, path)
+        for part in self.parts(table, market):
+            rows = self.tables.read(table, market, part=part)
             left = rows.filter(pc.invert(pc.is_in(rows[column], unwanted)))
             if len(left) < len(rows):
-                self._replace(path, left.cast(table.schema))
+                self.tables.replace(table, market, part, left.cast(table.schema))
                 dropped += len(rows) - len(left)
+        self.tables.purge(table, market)
         return dropped
-
-    def _replace(self, path: str, rows: pa.Table) -> None:
-        folder, _, name = path.rpartition("/")
-        draft = f"{folder}/.{name}.draft"
-        pq.write_table(rows, draft, filesystem=self.filesystem)
-        self.filesystem.move(draft, path)
 
     def remove(self, market: str) -> None:
         """Remove all tables of a market."""
         for table in TABLES.values():
-            if self.parts(table, market):
-                self.filesystem.delete_dir(self.partition(table, market))
+            self.tables.remove(table, market)
 
     def require_empty(self, market: str) -> None:
         """Raises: DataError: the market has data, which would be mixed with what is about to be written."""

@@ -35,7 +35,7 @@ from libs.features.groups import (
     gather,
     repeated_lines,
 )
-from libs.features.lake import Lake
+from libs.features.lake import Lake, LakeVersion
 from libs.features.rules import FunnelStep, funnel
 from libs.features.schema import CUSTOMERS, ORDERS, TABLES, Table
 from libs.features.screening import Dealt, Source, check_dimensions, dealt, screen_customers, screen_lines
@@ -53,10 +53,11 @@ _LINES_PER_GROUP = 250_000
 
 @dataclass(frozen=True)
 class Prepared:
-    """One market's preprocessed week: the folders of its tables, and what became of its order lines."""
+    """One market's preprocessed week: what was read, the folders of its tables, and what became of its order lines."""
 
     market: str
     as_of: str
+    lake_version: LakeVersion
     funnel: list[FunnelStep]
     lines_in: int
     lines_out: int
@@ -78,35 +79,44 @@ class Failed:
 
 
 def preprocess(
-    lake_uri: str, markets: Mapping[str, Market], as_of: datetime, folder: Path, lines_per_group: int = _LINES_PER_GROUP
+    lake_uri: str,
+    markets: Mapping[str, Market],
+    as_of: datetime,
+    folder: Path,
+    versions: Mapping[str, LakeVersion] | None = None,
+    lines_per_group: int = _LINES_PER_GROUP,
 ) -> dict[str, Prepared | Failed]:
     """Gather, filter and describe the data of these markets up to `as_of`; the caller is connected to Ray.
 
-    Writes `<folder>/<market>/{training,customers,articles}/*.parquet`. A market whose data breaks the schema, or of
-    which the rules leave nothing, comes back as `Failed`.
+    What is delivered while this is at work is not seen; `versions` says by market what to read, if not the lake as it
+    is now. Writes `<folder>/<market>/{training,customers,articles}/*.parquet`. A market whose data breaks the schema,
+    or of which the rules leave nothing, comes back as `Failed`.
     """
     lake = Lake.open(lake_uri)
     groups: dict[str, int] = {}
+    read: dict[str, LakeVersion] = {}
     results: dict[str, Prepared | Failed] = {}
     for name in markets:
         try:
-            groups[name] = _groups(lake, name, lines_per_group)
+            read[name] = (versions or {}).get(name) or lake.version(name)
+            groups[name] = _groups(lake, name, read[name], lines_per_group)
         except DataError as error:
             results[name] = Failed(name, "preprocess", str(error))
     staging = Staging(folder / "staging")
     shutil.rmtree(staging.folder, ignore_errors=True)
     try:
         if groups:
-            results = _Run(Source(lake_uri, dict(markets), as_of, groups, staging), folder, results).run(lake)
+            results = _Run(Source(lake_uri, dict(markets), as_of, read, groups, staging), folder, results).run(lake)
     finally:
         shutil.rmtree(staging.folder, ignore_errors=True)
     return {name: results[name] for name in markets}
 
 
-def _groups(lake: Lake, market: str, lines_per_group: int) -> int:
-    """How many groups the market's lines make; files whose columns are not right are found here."""
+def _groups(lake: Lake, market: str, version: LakeVersion, lines_per_group: int) -> int:
+    """How many groups the market's lines make; what cannot be read, or has other columns, is found here."""
     for table in TABLES.values():
-        lake.check_parts(table, market)
+        lake.check(table, market)
+    lake.require(market, version)
     return max(1, -(-lake.count(ORDERS, market) // lines_per_group))
 
 
@@ -122,6 +132,7 @@ class _Run:
     def run(self, lake: Lake) -> dict[str, Prepared | Failed]:
         self._check_dimensions()
         customers, lines = self._screen(lake, CUSTOMERS), self._screen(lake, ORDERS)
+        self._check_unchanged(lake)
         described = self._describe(self._gather(customers, lines))
         self._complete(described, self._add_up(described))
         return self.results
@@ -137,13 +148,21 @@ class _Run:
             if faults:
                 self._fail(name, f"{'; '.join(faults)}. Correct the delivery.")
 
+    def _check_unchanged(self, lake: Lake) -> None:
+        """All of the lake has been read by now; a format that keeps no versions may have changed under the readers."""
+        for name in self._healthy():
+            try:
+                lake.require(name, self.source.versions[name])
+            except DataError as error:
+                self._fail(name, f"{error} Run the week again.")
+
     def _screen(self, lake: Lake, table: Table) -> dict[str, list[Dealt]]:
         """Pass 1."""
         names = self._healthy()
         if not names:
             return {}
         screen = {CUSTOMERS.name: screen_customers, ORDERS.name: screen_lines}[table.name]
-        blocks = lake.dataset(table, names).map_batches(
+        blocks = lake.dataset(table, {name: self.source.versions[name] for name in names}).map_batches(
             partial(screen, source=self.source), batch_format="pyarrow", batch_size=None
         )
         by_market: dict[str, list[Dealt]] = defaultdict(list)
@@ -238,6 +257,7 @@ class _Run:
         return Prepared(
             market=name,
             as_of=self.source.as_of.isoformat(),
+            lake_version=self.source.versions[name],
             funnel=steps,
             lines_in=lines,
             lines_out=steps[-1].rows_out if steps else lines,

@@ -13,7 +13,7 @@ import pyarrow as pa
 from libs.base.market import Market
 from libs.features.catalogue import Catalogue
 from libs.features.columns import CUSTOMER_BODY
-from libs.features.lake import Lake
+from libs.features.lake import Lake, LakeVersion
 from libs.features.outcomes import with_outcomes
 from libs.features.rules import KEPT, broken_rule
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key, violations
@@ -49,12 +49,14 @@ CUSTOMERS_STAGED = pl.Schema(
 class Source:
     """What every worker is told: where the data is, what it is asked for, and where what it makes goes.
 
-    `groups` says by market into how many groups its customers, and its articles, are dealt out.
+    `versions` says by market what is read of it, `groups` into how many groups its customers, and its articles, are
+    dealt out.
     """
 
     lake_uri: str
     markets: Mapping[str, Market]
     as_of: datetime
+    versions: Mapping[str, LakeVersion]
     groups: Mapping[str, int]
     staging: Staging
 
@@ -122,12 +124,12 @@ def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
 
 
 def _described(rows: pl.DataFrame, source: Source, market: Market) -> pl.DataFrame:
-    catalogue = catalogue_of(source.lake_uri, market.name, source.as_of)
+    catalogue = catalogue_of(source, market.name)
     numbered = catalogue.numbered(rows.drop("order_id"))
     lines = numbered.with_columns(broken_rule=broken_rule(market.rules, source.as_of, of_customers=False)).drop(
         "article_id", "size", "division", "quantity", "channel"
     )
-    returns = _returns_of(source.lake_uri, market.name, source.as_of)
+    returns = _returns(source.lake_uri, market.name, source.versions[market.name].tables[RETURNS.name])
     dated = with_outcomes(lines, returns, market.label_maturity_days, source.as_of)
     return dated.select(LINES_STAGED.names()).cast(LINES_STAGED)
 
@@ -148,20 +150,24 @@ def _faults(table: Table, rows: pl.DataFrame) -> list[str]:
     return violations(table, rows.select(table.schema.names).to_arrow().cast(nullable))
 
 
-# `as_of` is in the key so that a worker process that lives through several runs reads each week's tables anew.
-@lru_cache(maxsize=16)
-def catalogue_of(lake_uri: str, market: str, as_of: datetime) -> Catalogue:
+def catalogue_of(source: Source, market: str) -> Catalogue:
     """The market's articles, read once in a worker."""
-    return Catalogue.of(_read(lake_uri, ARTICLES, market))
+    return _catalogue(source.lake_uri, market, source.versions[market].tables[ARTICLES.name])
+
+
+# What is kept is kept by version: a worker process lives through several runs.
+@lru_cache(maxsize=16)
+def _catalogue(lake_uri: str, market: str, version: str) -> Catalogue:
+    return Catalogue.of(_read(lake_uri, ARTICLES, market, version))
 
 
 @lru_cache(maxsize=4)
-def _returns_of(lake_uri: str, market: str, as_of: datetime) -> pl.DataFrame:
-    return _read(lake_uri, RETURNS, market)
+def _returns(lake_uri: str, market: str, version: str) -> pl.DataFrame:
+    return _read(lake_uri, RETURNS, market, version)
 
 
-def _read(lake_uri: str, table: Table, market: str) -> pl.DataFrame:
-    return pl.DataFrame(pl.from_arrow(Lake.open(lake_uri).read(table, market)))
+def _read(lake_uri: str, table: Table, market: str, version: str) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(Lake.open(lake_uri).read(table, market, version)))
 
 
 def check_dimensions(source: Source, market: str) -> list[str]:
@@ -169,7 +175,7 @@ def check_dimensions(source: Source, market: str) -> list[str]:
     lake = Lake.open(source.lake_uri)
     found = []
     for table in (ARTICLES, RETURNS):
-        rows = lake.read(table, market)
+        rows = lake.read(table, market, source.versions[market].tables[table.name])
         faults = violations(table, rows) + check_key(table, rows)
         if faults:
             found.append(f"table {table.name!r} of market {market!r}: {'; '.join(faults)}")

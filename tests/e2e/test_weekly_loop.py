@@ -32,7 +32,7 @@ from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.features.generator.deliveries import cut_off, deliver, scramble_returns
 from libs.features.generator.population import MarketPlan
-from libs.features.lake import Lake
+from libs.features.lake import Lake, LakeVersion
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.models import serving_plan
 from libs.models.lifecycle import Lifecycle
@@ -126,6 +126,9 @@ def test_each_version_is_registered_with_its_origin_and_tagged_in_git(
         ["git", "-C", str(code_repository), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
     assert version.tags["fitwave.git_commit"] == head
+    lake = LakeVersion(**json.loads(version.tags["fitwave.lake"]))
+    assert lake.format == "delta"
+    world.lake.require("de", lake)
     assert version.tags["fitwave.git_tag"] == first_week["de"].tag == "model/test/de/v1"
     tags = subprocess.run(["git", "-C", str(code_repository), "tag"], capture_output=True, text=True, check=True)
     assert {"model/test/de/v1", "model/test/us/v1"} <= set(tags.stdout.split())
@@ -289,6 +292,17 @@ def test_the_second_week_is_shadowed_and_a_broken_feed_is_rejected_with_the_endp
     answer = world.ask("us", {"customer_id": shoppers.customers[0], "article_ids": [shoppers.articles[0]]})
     assert answer.json()["model_version"] == "1"
     assert (world.champion("de"), world.champion("us")) == ("1", "1")
+
+
+def test_a_version_is_made_again_from_what_the_lake_was_then(
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", "--environment", "test", "--market", "us", "--as-of", "v1"]
+    assert trainer_app(command, result_action="return_value") == 0
+    shown = capsys.readouterr().out
+    assert "us v1 was made from delta: customers" in shown
+    assert "the same model" in shown
+    assert list((world.environment.home / "runs").iterdir()) == []
 
 
 def wait_for_pairs(world: World, at_least: int) -> None:

@@ -19,6 +19,7 @@ from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.schema import ORDERS, RETURNS
+from tests.parquet_files import parquet_files
 
 PLANS = {name: MarketPlan(name, 400, 80, 400, seed) for name, seed in (("de", 2), ("us", 4))}
 AS_OF = cut_off(PLANS["de"], 0)
@@ -40,7 +41,7 @@ def ray_cluster(endpoints: Endpoints) -> Iterator[None]:
 
 def break_orders(lake: Lake, market: str, change: pl.Expr) -> None:
     """Change a delivered file behind the lake's back, as a broken upstream would."""
-    path = lake.parts(ORDERS, market)[0]
+    path = parquet_files(lake, ORDERS, market)[0]
     rows = pl.DataFrame(pl.from_arrow(pq.read_table(path, partitioning=None))).with_columns(change)
     nullable = pa.schema([column.with_nullable(True) for column in ORDERS.schema])
     pq.write_table(rows.select(ORDERS.schema.names).to_arrow().cast(nullable), path)
@@ -54,10 +55,10 @@ def broken(lake: Lake) -> Lake:
     break_orders(lake, "nulls", pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise("size").alias("size"))
     break_orders(lake, "badvalue", pl.lit(0, pl.Int32).alias("quantity"))
     break_orders(lake, "twice", pl.lit("same").alias("line_id"))
-    path = lake.parts(ORDERS, "nocolumn")[0]
+    path = parquet_files(lake, ORDERS, "nocolumn")[0]
     pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["channel"]), path)
-    for part in lake.parts(RETURNS, "noreturns"):
-        Path(part).unlink()
+    for path in parquet_files(lake, RETURNS, "noreturns"):
+        path.unlink()
     return lake
 
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from libs.features.generator.population import FIRST_WEEK, MarketPlan, populate
 from libs.features.generator.purchases import Week, buy, nearest_sizes, true_size
@@ -87,8 +86,8 @@ def scramble_returns(lake: Lake, plan: MarketPlan, seed: int) -> int:
     latest = pl.col("ordered_at").max() - _WRONG_AFTER
     orders = orders.filter(pl.col("ordered_at") < latest).sample(fraction=1.0, shuffle=True, seed=seed)
     start = 0
-    for path in lake.parts(RETURNS, plan.name):
-        returns = pl.DataFrame(pl.from_arrow(pq.read_table(path, filesystem=lake.filesystem, partitioning=None)))
+    for part in lake.parts(RETURNS, plan.name):
+        returns = pl.DataFrame(pl.from_arrow(lake.tables.read(RETURNS, plan.name, part=part)))
         lines = orders.slice(start, len(returns))
         start += len(returns)
         broken = lines.select(
@@ -96,7 +95,7 @@ def scramble_returns(lake: Lake, plan: MarketPlan, seed: int) -> int:
             returned_at=pl.col("ordered_at") + _WRONG_AFTER,
             reason=returns["reason"].sample(fraction=1.0, shuffle=True, seed=int(rng.integers(2**31))),
         )
-        lake.write_frame(RETURNS, plan.name, path.rsplit("/", 1)[1].removesuffix(".parquet"), broken)
+        lake.write_frame(RETURNS, plan.name, part, broken)
         moved += len(broken)
     return moved
 

@@ -12,6 +12,7 @@ from infra.lake_cli import app
 from libs.base.errors import DataError
 from libs.features.lake import Lake
 from libs.features.schema import ORDERS, RETURNS
+from tests.parquet_files import parquet_files
 
 SMALL = ["--customers", "60", "--articles", "30", "--lines-per-week", "20", "--seed", "2"]
 
@@ -75,14 +76,14 @@ def test_a_generated_lakehouse_is_valid(lake: Lake, capsys: pytest.CaptureFixtur
 
 def test_validate_prints_each_fault_and_fails(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     run("generate", "--market", "de", *SMALL)
-    Path(lake.parts(ORDERS, "de")[0]).write_bytes(b"no parquet")
+    parquet_files(lake, ORDERS, "de")[0].write_bytes(b"no parquet")
     assert run("validate", "--market", "de") == 1
     assert "is not a readable Parquet file" in capsys.readouterr().out
 
 
 def test_a_fault_that_quotes_markup_is_printed_as_it_is(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     run("generate", "--market", "de", *SMALL)
-    path = lake.parts(RETURNS, "de")[-1]
+    path = parquet_files(lake, RETURNS, "de")[-1]
     rows = lake.read(RETURNS, "de").slice(0, 1).to_pylist()
     pq.write_table(pa.Table.from_pylist([rows[0] | {"reason": "[/x]"}], schema=RETURNS.schema), path)
     assert run("validate", "--market", "de") == 1

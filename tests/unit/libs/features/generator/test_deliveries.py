@@ -12,6 +12,7 @@ from libs.features.generator.population import MarketPlan, populate
 from libs.features.generator.purchases import buy, nearest_sizes
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, TABLES, Table
+from tests.parquet_files import parquet_files
 
 PLAN = MarketPlan("de", customers=300, articles=60, lines_per_week=120, seed=2, history_weeks=10)
 WEEKS = 3
@@ -35,12 +36,12 @@ def table(lake: Lake, which: Table) -> pl.DataFrame:
 
 
 def part(lake: Lake, which: Table, name: str) -> pl.DataFrame:
-    [path] = [path for path in lake.parts(which, PLAN.name) if path.endswith(f"/{name}.parquet")]
-    return pl.read_parquet(path, hive_partitioning=False)
+    return pl.DataFrame(pl.from_arrow(lake.tables.read(which, PLAN.name, part=name)))
 
 
 def contents(lake: Lake) -> dict[str, bytes]:
-    return {path: Path(path).read_bytes() for which in TABLES.values() for path in lake.parts(which, PLAN.name)}
+    paths = [path for which in TABLES.values() for path in parquet_files(lake, which, PLAN.name)]
+    return {str(path): path.read_bytes() for path in paths}
 
 
 def test_every_delivery_passes_the_checks_of_the_lakehouse(lake: Lake) -> None:
