@@ -19,6 +19,7 @@ for name, target in {
     "shadow": "apps.shadow.cli:app",
     "keys": "apps.serve.keys_cli:app",
     "score": "apps.serve.score_cli:app",
+    "drift": "apps.serve.drift_cli:app",
     "customers": "infra.customers_cli:app",
 }.items():
     app.command(target, name=name)

@@ -14,9 +14,9 @@ from libs.models.size_model import SizeModel
 
 def build(arguments: dict[str, Any]) -> Application:
     """Gateway -> ShadowRouter -> FeatureLookup and SizeModel; a dedicated market has a SizeModel of its own."""
-    environment, home, redis_url = (arguments[name] for name in ("environment", "home", "redis_url"))
+    environment, home, lake, redis_url = (arguments[name] for name in ("environment", "home", "lake", "redis_url"))
     names = [POOLED, *(f"{POOLED}-{market}" for market in arguments["dedicated"])]
-    size_models = {name: serve.deployment(name=name)(SizeModel).bind() for name in names}
+    size_models = {name: serve.deployment(name=name)(SizeModel).bind(lake) for name in names}
     feature_lookup = serve.deployment()(FeatureLookup).bind(environment, home, redis_url)
-    shadow_router = serve.deployment()(ShadowRouter).bind(feature_lookup, size_models, arguments["lake"], home)
+    shadow_router = serve.deployment()(ShadowRouter).bind(feature_lookup, size_models, lake, home)
     return serve.deployment()(Gateway).bind(shadow_router, environment, arguments["gateway"], redis_url)

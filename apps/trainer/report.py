@@ -37,6 +37,12 @@ def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
         for doubt in week.trained.judgement.doubts if week.trained else ():
             console.print(f"[bold]{week.market}[/bold] worth a look: {doubt}", highlight=False)
     for week in weeks:
+        for warning in week.warnings:
+            console.print(f"[bold]{week.market}[/bold] [yellow]delivery[/yellow]: {escape(warning)}", highlight=False)
+        if week.validation_path:
+            path = escape(week.validation_path)
+            console.print(f"[bold]{week.market}[/bold] validation: {path}", highlight=False, soft_wrap=True)
+    for week in weeks:
         if week.report_path:
             # Not wrapped: a path is copied or clicked as a whole.
             console.print(

@@ -1,14 +1,16 @@
 """The weekly job: preprocess, train, register, tag, judge, refresh, deploy as a shadow. Top to bottom, once."""
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
+from apps.trainer.gate import Gate
 from apps.trainer.origin import Origin
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
@@ -17,6 +19,7 @@ from libs.base.errors import FitwaveError
 from libs.base.market import Market
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh
+from libs.features.validation.checks import reasons
 from libs.models.fleet import REPORT_FILE, RESULT_FILE, Assignment, Trained, Untrained, train_fleet
 from libs.models.lifecycle import Lifecycle
 from libs.models.package import fingerprint
@@ -26,7 +29,10 @@ from libs.models.registry import Version
 # and cost two process starts.
 WORKERS, THREADS = 2, 1
 
+log = logging.getLogger(__name__)
+
 Notify = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass
@@ -41,6 +47,8 @@ class MarketWeek:
     trained: Trained | None = None
     version: str | None = None
     report_path: str | None = None
+    validation_path: str | None = None
+    warnings: list[str] = field(default_factory=list)
     tag: str | None = None
     refreshed: Refreshed | None = None
 
@@ -58,6 +66,7 @@ class WeeklyRun:
     as_of: datetime
     notify: Notify
     weeks: dict[str, MarketWeek] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
 
     def run(self, markets: Sequence[str]) -> dict[str, MarketWeek]:
         """Run the week of these markets. A market that fails is reported in its week; the others go on.
@@ -70,13 +79,18 @@ class WeeklyRun:
         commit = current_commit(self.environment.code)
         lifecycle = Lifecycle.of(self.environment, self.endpoints)
         self.weeks = {name: MarketWeek(name) for name in markets}
+        pages = self.environment.home / "validation"
+        self.gates = {name: Gate(pages, config, self.as_of) for name, config in configs.items()}
         folder = self.environment.home / "runs" / f"{self.as_of:%Y-%m-%dT%H%M%SZ}-{'-'.join(sorted(markets))[:80]}"
         with connected(self.endpoints):
             self.notify("preprocess: rules, label maturity, point-in-time features")
             prepared = self._keep_prepared(preprocess(self.environment.lake, configs, self.as_of, folder))
+            prepared = self._let_through("tables", prepared, Gate.check_tables)
             self.notify(f"train: {_names(prepared)}")
             assignments = [self._assignment(lifecycle, configs[name], one) for name, one in prepared.items()]
             trained = self._keep_trained(train_fleet(assignments, folder / "models", WORKERS, THREADS))
+            trained = self._let_through("shifts", trained, Gate.check_shifts)
+            self._write_pages()
             self.notify(f"register, tag and judge: {_names(trained)}")
             accepted = self._register_all(lifecycle, trained, prepared, commit)
             self.notify(f"refresh features: {_names(accepted)}")
@@ -92,9 +106,34 @@ class WeeklyRun:
         for name, result in results.items():
             if isinstance(result, Failed):
                 self._fail(name, "preprocess", result.reason)
+                self.gates[name].refuse(result.reason)
             else:
                 self.weeks[name].prepared = kept[name] = result
         return kept
+
+    def _let_through(self, what: str, results: Mapping[str, T], check: Callable[[Gate, T], list[str]]) -> dict[str, T]:
+        """The markets whose results pass the validation gate."""
+        passed = {}
+        for name, result in results.items():
+            try:
+                blocking = check(self.gates[name], result)
+            except FitwaveError as error:
+                blocking = [str(error)]
+            if blocking:
+                self._fail(name, f"validate {what}", "; ".join(blocking))
+            else:
+                passed[name] = result
+        return passed
+
+    def _write_pages(self) -> None:
+        """The gate's findings for people; at night a week is worth more than a page that cannot be drawn."""
+        for name, gate in self.gates.items():
+            self.weeks[name].warnings = reasons(gate.findings, "warning")
+            try:
+                self.weeks[name].validation_path = str(gate.write_page())
+            except Exception as error:
+                log.exception("validation page of market %s", name)
+                self.notify(f"{name} has no validation page: {type(error).__name__}: {error}")
 
     def _assignment(self, lifecycle: Lifecycle, market: Market, prepared: Prepared) -> Assignment:
         champion = lifecycle.registry.holder(market.name, "champion")

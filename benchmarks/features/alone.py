@@ -17,8 +17,9 @@ from libs.features.generator.deliveries import cut_off
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
 from libs.features.rules import KEPT, broken_rule
-from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key, violations
+from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key
 from libs.features.tables import build_tables
+from libs.features.validation.values import violations
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ def _build(lake: Lake, market: Market, folder: Path) -> None:
 
 def _read(lake: Lake, table: Table, market: str) -> pl.DataFrame:
     rows = lake.read(table, market)
-    faults = violations(table, rows) + check_key(table, rows)
+    frame = pl.DataFrame(pl.from_arrow(rows))
+    faults = violations(table, frame) + check_key(table, rows)
     if faults:
         raise SystemExit("; ".join(faults))
-    return pl.DataFrame(pl.from_arrow(rows))
+    return frame
 
 
 def main(lake_uri: str, folder: str, *markets: str) -> None:

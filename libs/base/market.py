@@ -123,6 +123,35 @@ class MinimumStandards(Frozen):
     slices: dict[str, SliceStandard] = Field(default_factory=dict)
 
 
+Severity = Literal["block", "warn", "off"]
+
+
+class Validation(Frozen):
+    """What a delivery must look like, and whether a market's week ends when it does not (`block`), goes on and says so
+    (`warn`), or does not look (`off`).
+
+    Columns that are absent or of another type and keys that are there twice always end the week. `values`: rows that
+    break what is declared of their columns; with `warn` they are left out. The others are compared with the week
+    before, or with what the champion was trained on; docs/validation.md tells how.
+    """
+
+    values: Literal["block", "warn"] = "block"
+    volumes: Severity = "warn"
+    null_rates: Severity = "warn"
+    categories: Severity = "warn"
+    references: Severity = "warn"
+    features: Severity = "warn"
+    predictions: Severity = "warn"
+    max_volume_change: float = Field(default=0.5, gt=0)
+    max_lost_rows: Share = 0.02
+    max_null_rate: dict[str, Share] = Field(default_factory=dict)
+    max_null_rate_rise: Share = 0.1
+    max_category_shift: float = Field(default=0.2, gt=0)
+    max_unknown_references: Share = 0.01
+    max_feature_shift: float = Field(default=0.25, gt=0)
+    max_prediction_shift: float = Field(default=0.25, gt=0)
+
+
 class ShadowWindow(Frozen):
     """How the challenger is watched, and what it must show to be promoted.
 
@@ -192,6 +221,7 @@ class Market(Frozen):
         Rule(name="size on scale", keep=SizeOnScaleRule(kind="size_on_scale")),
     )
     label_maturity_days: Days = 28
+    validation: Validation = Validation()
     training: Training = Training()
     standards: MinimumStandards = MinimumStandards()
     shadow: ShadowWindow = ShadowWindow()

@@ -37,10 +37,12 @@ from libs.features.groups import (
 )
 from libs.features.lake import Lake, LakeVersion
 from libs.features.rules import FunnelStep, funnel
-from libs.features.schema import CUSTOMERS, ORDERS, TABLES, Table
+from libs.features.schema import CUSTOMERS, ORDERS, RETURNS, TABLES, Table
 from libs.features.screening import Dealt, Source, check_dimensions, dealt, screen_customers, screen_lines
 from libs.features.shuffle import DayCounts
 from libs.features.staging import Staging, read_arrays
+from libs.features.validation.profile import Profile, TableProfile
+from libs.features.validation.values import Breach, merged
 from libs.features.wall import Fault, walled
 
 T = TypeVar("T")
@@ -64,6 +66,8 @@ class Prepared:
     labelled: int
     customers: int
     articles: int
+    profile: Profile
+    left_out: list[Breach]
     training_path: str
     customers_path: str
     articles_path: str
@@ -128,6 +132,9 @@ class _Run:
     folder: Path
     results: dict[str, Prepared | Failed]
     broken: dict[str, Counter[int]] = field(default_factory=dict)
+    profiles: dict[str, dict[str, TableProfile]] = field(default_factory=lambda: defaultdict(dict))
+    breaches: dict[str, list[Breach]] = field(default_factory=lambda: defaultdict(list))
+    returned: Counter[str] = field(default_factory=Counter)
 
     def run(self, lake: Lake) -> dict[str, Prepared | Failed]:
         self._check_dimensions()
@@ -144,9 +151,19 @@ class _Run:
         self.results.setdefault(market, Failed(market, "preprocess", reason))
 
     def _check_dimensions(self) -> None:
-        for (name, _), faults in self._each(check_dimensions, {(name, 0): {} for name in self._healthy()}).items():
-            if faults:
-                self._fail(name, f"{'; '.join(faults)}. Correct the delivery.")
+        work: dict[_Part, dict[str, Any]] = {(name, 0): {} for name in self._healthy()}
+        for (name, _), checked in self._each(check_dimensions, work).items():
+            self.profiles[name] |= checked.profiles
+            self._leave_out(name, checked.breaches)
+            if checked.faults:
+                self._fail(name, f"{'; '.join(checked.faults)}. Correct the delivery.")
+
+    def _leave_out(self, market: str, breaches: Sequence[Breach]) -> None:
+        """Rows whose values break what is declared end the market's week, or are left out, as its config says."""
+        self.breaches[market] += breaches
+        if breaches and self.source.markets[market].validation.values == "block":
+            told = "; ".join(f"table {one.table!r} of market {market!r}: {one}" for one in breaches)
+            self._fail(market, f"{told}. Correct the delivery.")
 
     def _check_unchanged(self, lake: Lake) -> None:
         """All of the lake has been read by now; a format that keeps no versions may have changed under the readers."""
@@ -169,9 +186,12 @@ class _Run:
         for block in dealt(blocks.take_all()):
             by_market[block.market].append(block)
         for name, found in by_market.items():
-            faults = [fault for block in found for fault in block.faults]
+            faults = [block.fault for block in found if block.fault is not None]
             if faults:
                 self._fail(name, f"table {table.name!r} of market {name!r}: {'; '.join(faults)}. Correct the delivery.")
+            self._leave_out(name, merged(breach for block in found for breach in block.breaches))
+            self.profiles[name][table.name] = TableProfile.merged(block.profile for block in found)
+            self.returned[name] += sum(block.returned for block in found)
         return by_market
 
     def _gather(
@@ -264,10 +284,18 @@ class _Run:
             labelled=sum(one.labelled for one in completed),
             customers=sum(one.customers for one in described),
             articles=sum(one.articles for one in completed),
+            profile=self._profile(name),
+            left_out=self.breaches[name],
             training_path=str(self.folder / name / "training"),
             customers_path=str(self.folder / name / "customers"),
             articles_path=str(self.folder / name / "articles"),
         )
+
+    def _profile(self, name: str) -> Profile:
+        tables = {table: self.profiles[name][table] for table in TABLES}
+        returns = tables[RETURNS.name].rows
+        unknown = 1 - self.returned[name] / returns if returns else 0.0
+        return Profile(name, self.source.as_of, tables, unknown)
 
     def _each(self, work: Callable[..., T], items: Mapping[_Part, Mapping[str, Any]]) -> dict[_Part, T]:
         """Do a piece of work for each part of each market, one Ray Data task each, with these arguments.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,10 +16,12 @@ from libs.features.columns import CUSTOMER_BODY
 from libs.features.lake import Lake, LakeVersion
 from libs.features.outcomes import with_outcomes
 from libs.features.rules import KEPT, broken_rule
-from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key, violations
+from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key
 from libs.features.shuffle import DayCounts
 from libs.features.splits import windows
 from libs.features.staging import Staging
+from libs.features.validation.profile import TableProfile
+from libs.features.validation.values import Breach, admitted
 from libs.features.wall import Fault, walled
 
 _MOMENT = pl.Datetime("us", "UTC")
@@ -63,14 +65,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Dealt:
-    """What became of one block's rows of one market: files by group, faults of its values, and, of order lines, how
-    many are learned from by day.
+    """What became of one block's rows of one market: files by group, why the block failed if it did, rows left out for
+    their values, the profile of the others, and, of order lines, how many came back, and how many are learned from by
+    day.
     """
 
     market: str
-    files: dict[int, str]
-    faults: list[str]
-    days: dict[int, int]
+    files: dict[int, str] = field(default_factory=dict)
+    fault: str | None = None
+    breaches: list[Breach] = field(default_factory=list)
+    profile: TableProfile = field(default_factory=TableProfile)
+    returned: int = 0
+    days: dict[int, int] = field(default_factory=dict)
 
 
 Deal = Callable[[pl.DataFrame, Source, Market], Dealt]
@@ -95,7 +101,9 @@ def dealt(rows: list[dict[str, Any]]) -> list[Dealt]:
     for row in rows:
         values = json.loads(row["dealt"])
         by_number = {name: {int(key): value for key, value in values[name].items()} for name in ("files", "days")}
-        found.append(Dealt(**values | by_number))
+        breaches = [Breach(**breach) for breach in values["breaches"]]
+        profile = TableProfile(**values["profile"])
+        found.append(Dealt(**values | by_number | {"breaches": breaches, "profile": profile}))
     return found
 
 
@@ -108,17 +116,19 @@ def _each_market(batch: pa.Table, source: Source, deal: Deal) -> pa.Table:
 
 def _behind_wall(deal: Deal, rows: pl.DataFrame, source: Source, market: str) -> Dealt:
     found = walled(market, lambda: deal(rows, source, source.markets[market]))
-    return Dealt(market, {}, [found.reason], {}) if isinstance(found, Fault) else found
+    return Dealt(market, fault=found.reason) if isinstance(found, Fault) else found
 
 
 def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
-    faults = _faults(ORDERS, rows)
-    lines = _described(rows.filter(pl.col("ordered_at") < source.as_of), source, market)
+    kept, breaches = admitted(ORDERS, rows)
+    lines = _described(kept.filter(pl.col("ordered_at") < source.as_of), source, market)
     days = DayCounts.of(lines.filter(pl.col("broken_rule") == KEPT), windows(market, source.as_of).calibration_from)
     return Dealt(
         market=market.name,
         files=_deal(lines, "lines", source, market),
-        faults=faults,
+        breaches=breaches,
+        profile=TableProfile.of(ORDERS, kept, source.as_of),
+        returned=lines["returned_at"].count(),
         days=dict(zip(days.day.tolist(), days.count.tolist(), strict=True)) if market.training.shuffled_orders else {},
     )
 
@@ -135,19 +145,20 @@ def _described(rows: pl.DataFrame, source: Source, market: Market) -> pl.DataFra
 
 
 def _deal_customers(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
-    told = rows.select(CUSTOMERS_STAGED.names()).cast(CUSTOMERS_STAGED)
-    return Dealt(market.name, _deal(told, "customers", source, market), _faults(CUSTOMERS, rows), {})
+    kept, breaches = admitted(CUSTOMERS, rows)
+    told = kept.select(CUSTOMERS_STAGED.names()).cast(CUSTOMERS_STAGED)
+    return Dealt(
+        market=market.name,
+        files=_deal(told, "customers", source, market),
+        breaches=breaches,
+        profile=TableProfile.of(CUSTOMERS, kept, source.as_of),
+    )
 
 
 def _deal(rows: pl.DataFrame, kind: str, source: Source, market: Market) -> dict[int, str]:
     group = (pl.col("customer_id").hash(0) % source.groups[market.name]).cast(pl.Int64)
     parts = rows.with_columns(group=group).partition_by("group", as_dict=True, include_key=False)
     return {int(number): source.staging.rows(market.name, kind, part) for (number,), part in parts.items()}
-
-
-def _faults(table: Table, rows: pl.DataFrame) -> list[str]:
-    nullable = pa.schema([column.with_nullable(True) for column in table.schema])
-    return violations(table, rows.select(table.schema.names).to_arrow().cast(nullable))
 
 
 def catalogue_of(source: Source, market: str) -> Catalogue:
@@ -158,25 +169,35 @@ def catalogue_of(source: Source, market: str) -> Catalogue:
 # What is kept is kept by version: a worker process lives through several runs.
 @lru_cache(maxsize=16)
 def _catalogue(lake_uri: str, market: str, version: str) -> Catalogue:
-    return Catalogue.of(_read(lake_uri, ARTICLES, market, version))
+    return Catalogue.of(admitted(ARTICLES, _read(lake_uri, ARTICLES, market, version))[0])
 
 
 @lru_cache(maxsize=4)
 def _returns(lake_uri: str, market: str, version: str) -> pl.DataFrame:
-    return _read(lake_uri, RETURNS, market, version)
+    return admitted(RETURNS, _read(lake_uri, RETURNS, market, version))[0]
 
 
 def _read(lake_uri: str, table: Table, market: str, version: str) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(Lake.open(lake_uri).read(table, market, version)))
 
 
-def check_dimensions(source: Source, market: str) -> list[str]:
-    """The faults of the tables that are read whole: values and keys of articles and returns."""
+@dataclass(frozen=True)
+class Dimensions:
+    """A market's tables that are read whole: faults of their keys, rows left out for their values, and profiles."""
+
+    faults: list[str]
+    breaches: list[Breach]
+    profiles: dict[str, TableProfile]
+
+
+def check_dimensions(source: Source, market: str) -> Dimensions:
+    """Check the articles and returns of a market."""
     lake = Lake.open(source.lake_uri)
-    found = []
+    checked = Dimensions([], [], {})
     for table in (ARTICLES, RETURNS):
         rows = lake.read(table, market, source.versions[market].tables[table.name])
-        faults = violations(table, rows) + check_key(table, rows)
-        if faults:
-            found.append(f"table {table.name!r} of market {market!r}: {'; '.join(faults)}")
-    return found
+        kept, breaches = admitted(table, pl.DataFrame(pl.from_arrow(rows)))
+        checked.faults.extend(f"table {table.name!r} of market {market!r}: {fault}" for fault in check_key(table, rows))
+        checked.breaches.extend(breaches)
+        checked.profiles[table.name] = TableProfile.of(table, kept, source.as_of)
+    return checked

@@ -23,7 +23,10 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 
 from libs.base.errors import FitwaveError, InvariantError
 from libs.base.market import Market
+from libs.features.assembly import Requests
+from libs.features.frames import requests_from_training
 from libs.features.rules import FunnelStep
+from libs.models.distributions import Distributions
 from libs.models.elastic import fit_elastic
 from libs.models.evaluation import Metrics
 from libs.models.ordinal import fit_booster
@@ -39,6 +42,8 @@ RESULT_FILE, QUALITY_FILE, REPORT_FILE = "result.json", "quality.parquet", "repo
 
 # A rank whose worker dies is started again this often before the run gives up.
 _MAX_FAILURES = 2
+# Lines of the holdout whose inputs and answers are kept as distributions: as good as all of them, and bounded.
+_MOST_DISTRIBUTED = 20_000
 # Why a report was not drawn becomes a tag of the version, which MLflow limits; the log has all of it.
 _LONGEST_FAULT = 500
 
@@ -61,7 +66,8 @@ class Assignment:
 class Trained:
     """One market's result: the package's folder, what was measured, and what the standards say.
 
-    `report_fault` is why there is no `report.html` in the folder; empty when there is one.
+    `shifts` says how far inputs and answers of the champion have moved since it was trained, `report_fault` why there
+    is no `report.html` in the folder; empty when there is one.
     """
 
     market: str
@@ -71,6 +77,7 @@ class Trained:
     champion_metrics: Metrics | None
     champion_version: str | None
     judgement: Judgement
+    shifts: Mapping[str, float]
     report_fault: str = ""
 
 
@@ -98,8 +105,8 @@ def train_fleet(
 ) -> dict[str, Trained | Untrained]:
     """Train these markets; the caller is connected to Ray.
 
-    Writes `<folder>/<market>/` with the package, `result.json`, `quality.parquet`, the paired losses of challenger and
-    champion on the holdout, and `report.html`, the same for people.
+    Writes `<folder>/<market>/` with the package and its distributions, `result.json`, `quality.parquet`, the paired
+    losses of challenger and champion on the holdout, and `report.html`, the same for people.
 
     Raises:
         InvariantError: the worker group itself failed more often than it is restarted.
@@ -192,6 +199,8 @@ def _champion(assignment: Assignment) -> Champion | None:
 
 def _write(assignment: Assignment, fitted: Fitted, champion: Champion | None, folder: Path) -> None:
     save(fitted.package, folder)
+    requests = requests_from_training(fitted.holdout.gather_every(-(-len(fitted.holdout) // _MOST_DISTRIBUTED)))
+    Distributions.of(fitted.package, requests).save(folder)
     # Which lines are one customer's is all that is asked of them: an id would stay in the registry for ever.
     losses = fitted.holdout.select(customer=pl.col("customer_id").rank("dense")).with_columns(
         challenger=pl.Series(fitted.evaluation.losses),
@@ -206,9 +215,17 @@ def _write(assignment: Assignment, fitted: Fitted, champion: Champion | None, fo
         "champion_metrics": _metrics(fitted.champion),
         "champion_version": champion.version if champion else None,
         "judgement": asdict(judgement),
+        "shifts": _shifts(assignment, champion, requests),
         "report_fault": fault,
     }
     (folder / RESULT_FILE).write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+def _shifts(assignment: Assignment, champion: Champion | None, requests: Requests) -> dict[str, float]:
+    if champion is None or assignment.champion is None:
+        return {}
+    trained_on = Distributions.load(Path(assignment.champion))
+    return trained_on.shifts(trained_on.count(champion.package, requests)) if trained_on else {}
 
 
 def _write_report(
@@ -258,5 +275,6 @@ def read_result(folder: Path) -> Trained | Untrained:
         champion_metrics=Metrics(**champion) if champion else None,
         champion_version=values["champion_version"],
         judgement=judgement_from(values["judgement"]),
+        shifts=values["shifts"],
         report_fault=values["report_fault"],
     )

@@ -1,7 +1,7 @@
 """Forget a customer: out of the lake, the pair log and both sides of the online store, and look again.
 
 Models hold trees and counts, and their losses number customers, so there is nothing of one in the registry. Weeks that
-were interrupted may have left tables of features; they are looked through, too.
+were interrupted may have left tables of features, and validation pages quote rows; they are looked through, too.
 """
 
 import time
@@ -52,6 +52,7 @@ def forget(environment: Environment, endpoints: Endpoints, market: str, customer
     return [
         *traces,
         Trace("pair log", removed, pair_log.count(lake, market, customer)),
+        _from_pages(environment.home / "validation" / market, customer_id),
         Trace("interrupted weeks", 0, _in_runs(environment.home / "runs", market, customer_id)),
     ]
 
@@ -87,6 +88,14 @@ def _from_online(environment: Environment, endpoints: Endpoints, market: str, cu
             removed += store.delete(view, place(market, side), [customer_id])
             left += store.count(view, place(market, side), [customer_id])
     return Trace("online store", removed, left)
+
+
+def _from_pages(folder: Path, customer_id: str) -> Trace:
+    """Validation pages quote rows of deliveries; one that names the customer is removed whole."""
+    naming = [path for path in folder.glob("*.html") if customer_id in path.read_text(encoding="utf-8")]
+    for path in naming:
+        path.unlink()
+    return Trace("validation pages", len(naming), sum(path.exists() for path in naming))
 
 
 def _in_runs(runs: Path, market: str, customer_id: str) -> int:

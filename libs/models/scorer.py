@@ -11,6 +11,7 @@ from libs.features.lookup import Snapshot
 from libs.models.contract import Answered, ModelRef, answered
 from libs.models.package import Package, load
 from libs.models.recommendation import recommend
+from libs.models.traffic import TrafficWatch
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class Scored:
 
 
 class Scorer:
-    """Holds the current package of each market of a replica."""
+    """Holds the current package of each market of a replica, and lets `traffic` look at what is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: TrafficWatch | None = None) -> None:
+        self._traffic = traffic
         self._models: Mapping[str, tuple[ModelRef, Package]] = {}
 
     def set_models(self, models: Mapping[str, ModelRef]) -> None:
@@ -53,4 +55,7 @@ class Scorer:
             raise InvariantError(f"this replica has no model for market {market!r}") from None
         begin = time.perf_counter()
         answers = [answered(one) for one in recommend(package, snapshot, article_ids)]
-        return Scored(ref.version, answers, time.perf_counter() - begin, snapshot.as_of)
+        seconds = time.perf_counter() - begin
+        if self._traffic is not None:
+            self._traffic.look(market, ref, package, snapshot)
+        return Scored(ref.version, answers, seconds, snapshot.as_of)

@@ -9,16 +9,21 @@ from libs.calls.frames import Method
 from libs.features.wire import unpack
 from libs.models.contract import ModelRef
 from libs.models.scorer import Scored, Scorer
+from libs.models.traffic import TrafficWatch
 
 SCORE = Method("score", tuple[str, bytes, list[str]], Scored)
 
 
 class SizeModel(Called):
-    """Answers batches with the models of its `user_config`; Serve swaps them in the living replica."""
+    """Answers batches with the models of its `user_config`; Serve swaps them in the living replica.
 
-    def __init__(self) -> None:
+    With a lake, it counts what the questions look like; a challenger's are a sample of the champion's.
+    """
+
+    def __init__(self, lake_uri: str | None = None) -> None:
         super().__init__({SCORE: self.score})
-        self._scorer = Scorer()
+        self._traffic = TrafficWatch(lake_uri) if lake_uri is not None else None
+        self._scorer = Scorer(self._traffic)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take the models of `{"models": {market: ModelRef}}`.

@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from apps.shadow.cli import app as shadow_app
 from apps.trainer.cli import app as trainer_app
 from apps.trainer.jobs import TrainerJobs
 from apps.trainer.weekly import MarketWeek, WeeklyRun
+from infra.cli import app as fitwave
 from infra.demo.traffic import Shoppers, Tally, Traffic
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
@@ -294,6 +296,17 @@ def test_the_second_week_is_shadowed_and_a_broken_feed_is_rejected_with_the_endp
     assert (world.champion("de"), world.champion("us")) == ("1", "1")
 
 
+def test_what_the_validation_gate_found_is_kept_as_a_page(world: World, second_week: dict[str, MarketWeek]) -> None:
+    week = second_week["us"]
+    assert week.validation_path is not None
+    page = Path(week.validation_path).read_text(encoding="utf-8")
+    assert "Validation of market" in page
+    for part in ("customers, all", "orders, new", "returns.reason", "confidence"):
+        assert part in page
+    assert week.trained is not None
+    assert week.trained.shifts["confidence"] >= 0
+
+
 def test_a_version_is_made_again_from_what_the_lake_was_then(
     world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -303,6 +316,21 @@ def test_a_version_is_made_again_from_what_the_lake_was_then(
     assert "us v1 was made from delta: customers" in shown
     assert "the same model" in shown
     assert list((world.environment.home / "runs").iterdir()) == []
+
+
+def test_live_traffic_is_held_against_what_the_champion_was_trained_on(
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shoppers, page = world.shoppers("us"), tmp_path / "drift.html"
+    command = ["drift", "--market", "us", "--environment", "test", "--out", str(page)]
+    deadline = time.monotonic() + _PATIENCE_S
+    while not page.exists() and time.monotonic() < deadline:
+        for customer in shoppers.customers[:100]:
+            world.ask("us", {"customer_id": customer, "article_ids": list(shoppers.articles[:60])})
+        with suppress(DataError):  # too few were looked at so far
+            assert fitwave(command, result_action="return_value") in (0, 1)
+    assert "live questions beside the training of champion v1" in capsys.readouterr().out
+    assert "Live traffic of market" in page.read_text(encoding="utf-8")
 
 
 def wait_for_pairs(world: World, at_least: int) -> None:

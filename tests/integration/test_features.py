@@ -14,11 +14,13 @@ import pytest
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
+from libs.base.market import Validation
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
 from libs.features.preprocess import Failed, Prepared, preprocess
-from libs.features.schema import ORDERS, RETURNS
+from libs.features.schema import ORDERS, RETURNS, TABLES
+from libs.features.validation.profile import TableProfile
 from tests.parquet_files import parquet_files
 
 PLANS = {name: MarketPlan(name, 400, 80, 400, seed) for name, seed in (("de", 2), ("us", 4))}
@@ -50,10 +52,11 @@ def break_orders(lake: Lake, market: str, change: pl.Expr) -> None:
 @pytest.fixture(scope="module")
 def broken(lake: Lake) -> Lake:
     """Markets whose deliveries break the schema, each in its own way."""
-    for name in ("nulls", "badvalue", "twice", "nocolumn", "noreturns"):
+    for name in ("nulls", "badvalue", "twice", "nocolumn", "noreturns", "lenient"):
         deliver(lake, replace(PLANS["de"], name=name), 0)
     break_orders(lake, "nulls", pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise("size").alias("size"))
     break_orders(lake, "badvalue", pl.lit(0, pl.Int32).alias("quantity"))
+    break_orders(lake, "lenient", pl.when(pl.int_range(pl.len()) < 7).then(0).otherwise("quantity").alias("quantity"))
     break_orders(lake, "twice", pl.lit("same").alias("line_id"))
     path = parquet_files(lake, ORDERS, "nocolumn")[0]
     pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["channel"]), path)
@@ -67,11 +70,12 @@ def prepared(
     ray_cluster: None, broken: Lake, environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Prepared | Failed]:
     """One execution over good and bad markets together."""
-    names = ("de", "us", "nobody", "empty", "nulls", "badvalue", "twice", "nocolumn", "noreturns")
+    names = ("de", "us", "nobody", "empty", "nulls", "badvalue", "twice", "nocolumn", "noreturns", "lenient")
     markets = {
         name: environment.markets.get(name, environment.market("de")).model_copy(update={"name": name})
         for name in names
     }
+    markets["lenient"] = markets["lenient"].model_copy(update={"validation": Validation(values="warn")})
     return preprocess(broken.root, markets, AS_OF, tmp_path_factory.mktemp("run"))
 
 
@@ -119,6 +123,26 @@ def test_a_bad_market_says_what_is_wrong_and_where(
     assert isinstance(failed, Failed)
     assert failed.stage == "preprocess"
     assert re.search(reason, failed.reason), failed.reason
+
+
+def test_rows_that_break_something_are_left_out_where_the_config_says_so_and_every_row_is_accounted_for(
+    prepared: dict[str, Prepared | Failed],
+) -> None:
+    week = prepared["lenient"]
+    assert isinstance(week, Prepared)
+    assert [(one.table, one.column, one.rows) for one in week.left_out] == [("orders", "quantity", 7)]
+    assert week.lines_in + 7 == 26 * 400
+
+
+def test_a_week_knows_its_tables_profile(prepared: dict[str, Prepared | Failed], lake: Lake) -> None:
+    week = prepared["de"]
+    assert isinstance(week, Prepared)
+    assert week.left_out == []
+    assert list(week.profile.tables) == list(TABLES)
+    for name, table in TABLES.items():
+        rows = pl.DataFrame(pl.from_arrow(lake.read(table, "de")))
+        assert week.profile.tables[name] == TableProfile.of(table, rows, AS_OF)
+    assert week.profile.unknown_references == 0
 
 
 def test_running_a_week_again_gives_the_same_bytes(

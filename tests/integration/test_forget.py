@@ -81,6 +81,10 @@ def test_one_customer_is_gone_from_every_store_and_the_others_are_as_before(
     log_pairs(own, [customer, *others])
     store, view = OnlineStore(repository(own.name, own.home, endpoints.redis_url)), views().customers
     registered = pl.DataFrame(pl.from_arrow(lake.read(CUSTOMERS, "de")))["customer_id"].to_list()
+    pages = own.home / "validation" / "de"
+    pages.mkdir(parents=True)
+    for name, quoted in (("quoting.html", customer), ("other.html", others[0])):
+        (pages / name).write_text(f"<p>quantity is outside 1 to 10000, such as {quoted}</p>", encoding="utf-8")
 
     traces = {one.store: one for one in forget(own, endpoints, "de", customer)}
     assert {name: one.left for name, one in traces.items()} == dict.fromkeys(traces, 0)
@@ -89,6 +93,8 @@ def test_one_customer_is_gone_from_every_store_and_the_others_are_as_before(
     assert traces["lake: returns"].removed > 0
     assert traces["online store"].removed == len(SIDES)
     assert traces["pair log"].removed == 1
+    assert traces["validation pages"].removed == 1
+    assert [path.name for path in pages.iterdir()] == ["other.html"]
     assert lake.validate("de") == []
 
     for side in SIDES:

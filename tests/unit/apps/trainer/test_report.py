@@ -17,7 +17,7 @@ METRICS = Metrics(2_000, 0.71, 0.7, 0.72, 0.66, 0.75, 0.6, 0.02, 0.9, 0.4)
 
 def printed(outcome: str, *checks: Check) -> str:
     judgement = Judgement(list(checks))
-    trained = Trained("de", Path("de"), METRICS, {}, None, None, judgement)
+    trained = Trained("de", Path("de"), METRICS, {}, None, None, judgement, {})
     return told(MarketWeek("de", outcome, "judge", judgement.reason, trained=trained))
 
 
@@ -54,7 +54,7 @@ def test_a_finished_week_says_where_its_model_report_is() -> None:
 
 
 def test_a_week_without_a_model_report_says_why() -> None:
-    trained = Trained("de", Path("de"), METRICS, {}, None, None, Judgement([]))
+    trained = Trained("de", Path("de"), METRICS, {}, None, None, Judgement([]), {})
     lost = replace(trained, report_fault="ValueError: no [ink]")
     assert "de has no model report: ValueError: no [ink]" in told(MarketWeek("de", "champion", trained=lost))
     assert "model report" not in told(MarketWeek("de", "champion", trained=trained))
