@@ -88,14 +88,14 @@ def _bare(stage: "Stage", cores: int) -> tuple[float, float]:
     from benchmarks.serving.stage import MARKET
     from libs.features.assembly import assemble
     from libs.features.cross import Articles, cross
-    from libs.features.definitions import repository, views
+    from libs.features.definitions import views
     from libs.features.lookup import Article
     from libs.features.online import OnlineStore
     from libs.features.sides import Sides
     from libs.models.package import load
 
     environment = stage.environment
-    store = OnlineStore(repository(environment.name, environment.home, stage.endpoints.redis_url))
+    store = OnlineStore.open(environment.name, environment.home, stage.endpoints.redis_url)
     place = Sides(stage.endpoints.redis_url, environment.name).require_live(MARKET).place
     read = store.read(views().articles, place, stage.articles[:_ARTICLES])
     articles = Articles.of([Article.of(row) for row in read if row is not None])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from libs.calls.called import Called
 from libs.calls.frames import Method
-from libs.features.definitions import repository, views
+from libs.features.definitions import views
 from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
 from libs.features.sides import Sides
@@ -18,7 +18,7 @@ class FeatureLookup(Called):
 
     def __init__(self, environment: str, home: str, redis_url: str) -> None:
         super().__init__({LOOK_UP: self.look_up})
-        store = OnlineStore(repository(environment, Path(home), redis_url))
+        store = OnlineStore.open(environment, Path(home), redis_url)
         self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
 
     async def look_up(self, market: str, questions: list[Question]) -> bytes:

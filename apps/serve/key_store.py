@@ -10,6 +10,7 @@ import redis
 
 from apps.serve.api_keys import ApiKey, Scope, mint
 from libs.base.errors import DataError, TransientError
+from libs.base.redis_url import connect
 
 # A person waits for it. redis-py itself would wait for ever.
 _TIMEOUT_S = 5.0
@@ -38,7 +39,7 @@ class KeyStore:
     """Makes, lists and revokes keys. Every method raises TransientError if Redis is away."""
 
     def __init__(self, redis_url: str, environment: str) -> None:
-        self._redis = redis.Redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+        self._redis = connect(redis_url, _TIMEOUT_S)
         self._hash = redis_hash(environment)
 
     def create(self, markets: frozenset[str] | None, scopes: frozenset[Scope], name: str) -> tuple[str, str]:

@@ -6,13 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from apps.serve.api_keys import ApiKey, KeyRing
 from apps.serve.key_store import decode, redis_hash
 from libs.base.errors import DataError, TransientError
+from libs.base.redis_url import connect_async
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +23,7 @@ class KeyReader:
     """Reads all keys of an environment from Redis."""
 
     def __init__(self, redis_url: str, environment: str) -> None:
-        self._redis = redis.asyncio.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))
+        self._redis = connect_async(redis_url, _READ_TIMEOUT_S)
         self._hash = redis_hash(environment)
         self._entries: Mapping[bytes, bytes] = {}
         self._ring = KeyRing(())

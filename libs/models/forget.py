@@ -14,7 +14,7 @@ import polars as pl
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.features.contents import Contents
-from libs.features.definitions import repository, views
+from libs.features.definitions import views
 from libs.features.lake import Lake
 from libs.features.online import OnlineStore
 from libs.features.refresh import KEYS
@@ -77,7 +77,7 @@ def _from_lake(lake: Lake, market: str, customer_id: str) -> list[Trace]:
 
 def _from_online(environment: Environment, endpoints: Endpoints, market: str, customer_id: str) -> Trace:
     sides = Sides(endpoints.redis_url, environment.name)
-    store = OnlineStore(repository(environment.name, environment.home, endpoints.redis_url))
+    store = OnlineStore.open(environment.name, environment.home, endpoints.redis_url)
     view, removed, left = views().customers, 0, 0
     with sides.refreshing(market):
         for side in SIDES:

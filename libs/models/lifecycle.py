@@ -14,6 +14,7 @@ import redis
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
+from libs.base.redis_url import connect
 from libs.models.ledger import Entry, Ledger
 from libs.models.registry import Registry, Role, Version
 from libs.models.serving_plan import Challenger, LiveState, apply, render
@@ -21,6 +22,7 @@ from libs.models.serving_plan import Challenger, LiveState, apply, render
 # Longer than any single change takes; a holder that died gives the lock back after it.
 _LOCK_S = 300.0
 _LOCK_WAIT_S = 240.0
+_REDIS_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Lifecycle:
         Raises:
             TransientError: Redis is away, or somebody else holds the lock for too long.
         """
-        client = redis.Redis.from_url(self.endpoints.redis_url, socket_timeout=5, socket_connect_timeout=5)
+        client = connect(self.endpoints.redis_url, _REDIS_TIMEOUT_S)
         lock = client.lock(f"fitwave:{{{self.environment.name}}}:roles", timeout=_LOCK_S, blocking_timeout=_LOCK_WAIT_S)
         try:
             held = lock.acquire()

@@ -14,7 +14,7 @@ from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import TransientError
 from libs.features import sides as sides_module
-from libs.features.definitions import repository, views
+from libs.features.definitions import views
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
@@ -79,7 +79,7 @@ def test_one_customer_is_gone_from_every_store_and_the_others_are_as_before(
     customer = orders.filter(pl.col("line_id").is_in(returned.implode()))["customer_id"].item(0)
     others = [one for one in orders["customer_id"].unique().sort().head(5) if one != customer]
     log_pairs(own, [customer, *others])
-    store, view = OnlineStore(repository(own.name, own.home, endpoints.redis_url)), views().customers
+    store, view = OnlineStore.open(own.name, own.home, endpoints.redis_url), views().customers
     registered = pl.DataFrame(pl.from_arrow(lake.read(CUSTOMERS, "de")))["customer_id"].to_list()
     pages = own.home / "validation" / "de"
     pages.mkdir(parents=True)

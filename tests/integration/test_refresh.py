@@ -84,7 +84,7 @@ def sides_of(destination: Destination, clock: Callable[[], float] = time.monoton
 
 
 def store_of(destination: Destination) -> OnlineStore:
-    return OnlineStore(repository(destination.environment, destination.home, destination.redis_url))
+    return OnlineStore.open(destination.environment, destination.home, destination.redis_url)
 
 
 def lookup_of(destination: Destination, clock: Callable[[], float] = time.monotonic) -> OnlineLookup:
@@ -331,7 +331,7 @@ def test_redis_away_is_said_before_anything_starts(week: Prepared, tmp_path: Pat
 
 
 def test_redis_away_is_said_and_can_be_tried_again(tmp_path: Path) -> None:
-    store, sides, view = OnlineStore(repository("x", tmp_path, NOWHERE)), Sides(NOWHERE, "x"), views().customers
+    store, sides, view = OnlineStore.open("x", tmp_path, NOWHERE), Sides(NOWHERE, "x"), views().customers
     row = pl.DataFrame({field.name: [None] for field in view.features})
     for ask in (
         lambda: store.read(view, "de@a", ["c"]),

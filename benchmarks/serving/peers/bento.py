@@ -19,7 +19,7 @@ class Lookup:
     """Reads features from the same store."""
 
     def __init__(self) -> None:
-        from libs.features.definitions import repository, views
+        from libs.features.definitions import views
         from libs.features.lookup import OnlineLookup
         from libs.features.online import OnlineStore
         from libs.features.sides import Sides
@@ -27,7 +27,7 @@ class Lookup:
         environment, home, redis_url = (
             os.environ[f"FITWAVE_BENCHMARK_{name}"] for name in ("ENVIRONMENT", "HOME", "REDIS")
         )
-        store = OnlineStore(repository(environment, Path(home), redis_url))
+        store = OnlineStore.open(environment, Path(home), redis_url)
         self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
 
     @bentoml.api

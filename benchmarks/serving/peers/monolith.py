@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from benchmarks.serving.peers.answers import best_sizes
-from libs.features.definitions import repository, views
+from libs.features.definitions import views
 from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
 from libs.features.sides import Sides
@@ -30,7 +30,7 @@ _KEEPS_ARTICLES = os.environ["FITWAVE_BENCHMARK_CACHE"] == "1"
 
 app = FastAPI()
 _package = load(Path(_PACKAGE))
-_store, _views = OnlineStore(repository(_ENVIRONMENT, Path(_HOME), _REDIS)), views()
+_store, _views = OnlineStore.open(_ENVIRONMENT, Path(_HOME), _REDIS), views()
 _sides = Sides(_REDIS, _ENVIRONMENT)
 _lookup = OnlineLookup(_store, _views, _sides)
 

@@ -17,7 +17,7 @@ from ray.serve.config import HTTPOptions
 from ray.serve.handle import DeploymentHandle
 
 from benchmarks.serving.peers.answers import best_sizes
-from libs.features.definitions import repository, views
+from libs.features.definitions import views
 from libs.features.lookup import OnlineLookup, Question, Snapshot
 from libs.features.online import OnlineStore
 from libs.features.sides import Sides
@@ -38,7 +38,7 @@ class Lookup:
     """Reads features from the same store."""
 
     def __init__(self, environment: str, home: str, redis_url: str, market: str) -> None:
-        store = OnlineStore(repository(environment, Path(home), redis_url))
+        store = OnlineStore.open(environment, Path(home), redis_url)
         self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
         self._market = market
 
