@@ -1,5 +1,6 @@
 """`fitwave trainer`: run, submit and look at the weekly job, and tune a market on demand."""
 
+import os
 import re
 from datetime import UTC, datetime
 from typing import Annotated
@@ -18,6 +19,7 @@ All = Annotated[bool, Parameter(name="--all", negative="", help="Every market of
 AsOf = Annotated[
     str | None, Parameter(help="The week's cut-off, ISO 8601, UTC unless it says otherwise. Default: now.")
 ]
+_LAST = 19
 _VERSION = re.compile(r"v(\d+)")
 EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
 
@@ -45,6 +47,8 @@ def run(
     from apps.trainer.report import print_weeks
     from apps.trainer.weekly import WeeklyRun
 
+    # On a machine that also serves, a question is answered first.
+    os.nice(_LAST)
     console = Console()
     weekly = WeeklyRun(settings, endpoints, time, console.log)
     weeks = weekly.run(markets)

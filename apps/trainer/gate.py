@@ -52,6 +52,15 @@ class Gate:
         self.findings += check_shifts(self.market.validation, trained.shifts, PREDICTION, against)
         return self._blocking()
 
+    def warnings(self) -> list[str]:
+        """What is worth a look; inputs that have shifted, of which there may be dozens, in one sentence."""
+        warned = [one for one in self.findings if one.status == "warning"]
+        inputs = [one for one in warned if one.check == "features"]
+        told = [one.told for one in warned if one.check != "features"]
+        if inputs:
+            told.append(f"{len(inputs)} of {len(self.shifts) - 1} inputs of the model; most of all {inputs[0].told}")
+        return told
+
     def _blocking(self) -> list[str]:
         return [one.told for one in self.findings if one.status == "blocked"]
 

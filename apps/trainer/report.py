@@ -34,6 +34,15 @@ def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
         if week.reason:
             console.print(f"[bold]{week.market}[/bold] {week.outcome} at {week.stage}: {week.reason}", highlight=False)
     for week in weeks:
+        if week.refreshed:
+            found = week.refreshed
+            console.print(
+                f"[bold]{week.market}[/bold] online: {found.customers:,} customers, nothing known of "
+                f"{found.unknown_customers:,} of them, {found.articles:,} articles; {found.written:,} rows written, "
+                f"{found.removed:,} removed",
+                highlight=False,
+            )
+    for week in weeks:
         for doubt in week.trained.judgement.doubts if week.trained else ():
             console.print(f"[bold]{week.market}[/bold] worth a look: {doubt}", highlight=False)
     for week in weeks:

@@ -19,7 +19,6 @@ from libs.base.errors import FitwaveError
 from libs.base.market import Market
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh
-from libs.features.validation.checks import reasons
 from libs.models.fleet import REPORT_FILE, RESULT_FILE, Assignment, Trained, Untrained, train_fleet
 from libs.models.lifecycle import Lifecycle
 from libs.models.package import fingerprint
@@ -128,7 +127,7 @@ class WeeklyRun:
     def _write_pages(self) -> None:
         """The gate's findings for people; at night a week is worth more than a page that cannot be drawn."""
         for name, gate in self.gates.items():
-            self.weeks[name].warnings = reasons(gate.findings, "warning")
+            self.weeks[name].warnings = gate.warnings()
             try:
                 self.weeks[name].validation_path = str(gate.write_page())
             except Exception as error:

@@ -17,7 +17,7 @@ from libs.base.market import Replicas
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
-from libs.features.preprocess import Failed, preprocess
+from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, refresh
 from libs.models.contract import ModelRef
 from libs.models.fleet import Assignment, Untrained, train_fleet
@@ -32,10 +32,11 @@ _PLAN = MarketPlan(MARKET, customers=24_000, articles=6_000, lines_per_week=6_00
 
 @dataclass(frozen=True)
 class Stage:
-    """A running environment with a trained market, and who may be asked about what."""
+    """A running environment with a trained market, its features, and who may be asked about what."""
 
     environment: Environment
     endpoints: Endpoints
+    prepared: Prepared
     package: Path
     key: str
     customers: Sequence[str]
@@ -93,6 +94,7 @@ def set_up(environment: Environment, endpoints: Endpoints) -> Stage:
     return Stage(
         environment=environment,
         endpoints=endpoints,
+        prepared=prepared,
         package=trained.folder,
         key=key,
         customers=pl.read_parquet(prepared.customers_path)["customer_id"].to_list(),

@@ -14,7 +14,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +59,7 @@ class Prepared:
 
     market: str
     as_of: str
+    read_at: str
     lake_version: LakeVersion
     funnel: list[FunnelStep]
     lines_in: int
@@ -135,6 +136,7 @@ class _Run:
     profiles: dict[str, dict[str, TableProfile]] = field(default_factory=lambda: defaultdict(dict))
     breaches: dict[str, list[Breach]] = field(default_factory=lambda: defaultdict(list))
     returned: Counter[str] = field(default_factory=Counter)
+    read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self, lake: Lake) -> dict[str, Prepared | Failed]:
         self._check_dimensions()
@@ -277,6 +279,7 @@ class _Run:
         return Prepared(
             market=name,
             as_of=self.source.as_of.isoformat(),
+            read_at=self.read_at.isoformat(),
             lake_version=self.source.versions[name],
             funnel=steps,
             lines_in=lines,

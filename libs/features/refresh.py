@@ -4,6 +4,7 @@ The side of each market that is not live is filled: rows that are as they were t
 customers and articles that are gone are removed. Once all of it can be found there, the side becomes live.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared
-from libs.features.sides import SIDES, WRITING, Held, Sides, place
+from libs.features.sides import SIDES, WRITING, Held, Sides, digest_of, place
 
 KEYS = {"customers": "customer_id", "articles": "article_id"}
 _PART_ROWS = 16_000
 _WRITERS = 2
+_LAST = 19
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ class Destination:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What one market's refresh came to: the rows there are, how many of them had to be written or removed, what share
-    of each kind is in the store.
+    """What one market's refresh came to: the rows there are, of how many customers nothing is known but that they are
+    registered, how many rows had to be written or removed, what share of each kind is in the store.
     """
 
     market: str
     customers: int
+    unknown_customers: int
     articles: int
     written: int
     removed: int
@@ -102,13 +105,15 @@ def refresh(
 
 @dataclass(frozen=True)
 class _Filling:
-    """A market's side that is being filled: what it is to hold, what it held, None where nobody knows, and by kind the
-    positions of the rows that have to be written, in the order of the table.
+    """A market's side that is being filled: what it is to hold, of how many customers of it nothing is known, what it
+    held, None where nobody knows, and by kind the positions of the rows that have to be written, in the order of the
+    table.
     """
 
     prepared: Prepared
     side: str
     now: Mapping[str, pl.DataFrame]
+    unknown_customers: int
     before: Contents | None
     to_write: Mapping[str, pl.Series]
 
@@ -146,14 +151,28 @@ def _filling(destination: Destination, sides: Sides, prepared: Prepared) -> _Fil
     side = next(one for one in SIDES if live is None or one != live.side)
     before = Contents.load(destination.home, sides, market, side, KEYS)
     sides.set_contents(market, side, WRITING)
-    now = {kind: hashed(pl.read_parquet(getattr(prepared, f"{kind}_path")), key) for kind, key in KEYS.items()}
+    tables = {kind: pl.read_parquet(getattr(prepared, f"{kind}_path")) for kind in KEYS}
+    now = {kind: hashed(tables[kind], key).with_row_index("row") for kind, key in KEYS.items()}
+    now["customers"] = _without_forgotten(now["customers"], sides, prepared)
     if before is None:
         _clear(destination, place(market, side))
-    to_write = {
-        kind: changed(rows.with_row_index("row"), before.rows[kind] if before else None)["row"].sort()
-        for kind, rows in now.items()
-    }
-    return _Filling(prepared, side, now, before, to_write)
+    to_write = {kind: changed(rows, before.rows[kind] if before else None)["row"].sort() for kind, rows in now.items()}
+    held = {kind: rows.drop("row") for kind, rows in now.items()}
+    return _Filling(prepared, side, held, tables["customers"].select(_nothing_known().sum()).item(), before, to_write)
+
+
+def _without_forgotten(customers: pl.DataFrame, sides: Sides, prepared: Prepared) -> pl.DataFrame:
+    """The customers but for those who were forgotten since the lake was read."""
+    forgotten = sides.forgotten_since(prepared.market, datetime.fromisoformat(prepared.read_at))
+    if not forgotten:
+        return customers
+    return customers.filter(pl.Series([digest_of(one) not in forgotten for one in customers["id"]], dtype=pl.Boolean))
+
+
+def _nothing_known() -> pl.Expr:
+    """Whether a customer is registered, and that is all: no purchase, and no measure that suggests a size."""
+    unsuggested = pl.col("body_positions").list.eval(pl.element().is_nan()).list.all()
+    return (pl.col("history_position").list.len() == 0) & unsuggested
 
 
 def _clear(destination: Destination, at: str) -> None:
@@ -165,6 +184,7 @@ def _clear(destination: Destination, at: str) -> None:
 
 
 def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any]:
+    _give_way()
     kind = part["kind"]
     first, last = part["rows"][0], part["rows"][-1]
     rows = pl.scan_parquet(part["path"]).slice(first, last - first + 1).collect()[[row - first for row in part["rows"]]]
@@ -172,6 +192,12 @@ def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any
         getattr(views(), kind), part["place"], rows[KEYS[kind]].to_list(), rows, datetime.fromisoformat(part["as_of"])
     )
     return {"written": len(rows)}
+
+
+@lru_cache(maxsize=1)
+def _give_way() -> None:
+    """Be the last for this machine's cores: on one that also serves, a question is answered first."""
+    os.nice(_LAST)
 
 
 @lru_cache(maxsize=4)
@@ -194,8 +220,10 @@ def _finish(
             market,
             "refresh",
             f"market {market!r}: only {shares['customers']:.1%} of customers and {shares['articles']:.1%} of articles "
-            f"have online features, the market needs {min_coverage:.1%}. Nothing was deployed, and the features of "
-            f"before are live; look at Redis' memory and evictions, then run the refresh again.",
+            f"have online features, the market needs {min_coverage:.1%}. The others are not in the store at all; "
+            f"{filling.unknown_customers:,} of {len(filling.now['customers']):,} customers have a row with nothing "
+            f"known in it, and are not among them. Nothing was deployed, and the features of before are live; look at "
+            f"Redis' memory and evictions, then run the refresh again.",
         )
     Contents(filling.now).save(destination.home, sides, market, filling.side)
     held.require()
@@ -203,6 +231,7 @@ def _finish(
     return Refreshed(
         market=market,
         customers=len(filling.now["customers"]),
+        unknown_customers=filling.unknown_customers,
         articles=len(filling.now["articles"]),
         written=sum(map(len, filling.to_write.values())),
         removed=removed,

@@ -5,7 +5,9 @@ step, so that no request ever sees half of a refresh, and one that dies or is re
 that was live before stays as it is until the next refresh: a reader that is a moment late still finds all of it.
 """
 
+import hashlib
 import json
+import math
 import secrets
 import threading
 import time
@@ -31,6 +33,9 @@ _SETTLED_S = 2 * _LOOK_EVERY_S + 1.0
 _TIMEOUT_S = 2.0
 # A refresh that died is in nobody's way for longer; one that lives says so three times as often.
 _LOCK_S = 15.0
+# No weekly job takes longer from reading the lake to its refresh.
+_LONGEST_RUN_S = 14 * 86_400
+_CLOCKS_DIFFER_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,29 @@ class Sides:
         with _answering():
             self._redis.set(self._key("contents", place(market, side)), name)
 
+    def forget(self, market: str, customer_id: str) -> None:
+        """Let no refresh bring this customer back whose data were read before now; kept as a digest, for a while.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        key = self._key("forgotten", market)
+        with _answering():
+            self._redis.zadd(key, {digest_of(customer_id): time.time()})
+            self._redis.expire(key, _LONGEST_RUN_S)
+
+    def forgotten_since(self, market: str, moment: datetime) -> set[str]:
+        """The digests of the customers who were forgotten after this moment, or a little before it.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        with _answering():
+            found = self._redis.zrangebyscore(
+                self._key("forgotten", market), moment.timestamp() - _CLOCKS_DIFFER_S, math.inf
+            )
+        return {digest.decode() for digest in found}  # type: ignore[union-attr]
+
     @contextmanager
     def refreshing(self, market: str) -> Iterator["Held"]:
         """Be the only refresh of a market; one that died is waited for until it is forgotten.
@@ -169,6 +197,11 @@ class Sides:
 
     def _key(self, kind: str, name: str) -> str:
         return f"fitwave:{{{self._environment}}}:{kind}:{name}"
+
+
+def digest_of(customer_id: str) -> str:
+    """What stands for a customer who was forgotten."""
+    return hashlib.sha256(customer_id.encode()).hexdigest()
 
 
 def _renew(lock: Any, ended: threading.Event) -> None:

@@ -26,7 +26,7 @@ _BINS = 10
 class Distributions:
     """By feature, and for the confidence of the size named: the edges between bins, (b,), and counts, (b + 2,).
 
-    The last bin holds what is not known; the edges are deciles, as far as they differ.
+    The last bin holds what is not known; the edges are at the deciles, as far as they differ.
     """
 
     edges: Mapping[str, Floats]
@@ -80,8 +80,13 @@ def _edges(column: Floats) -> Floats:
     known = column[np.isfinite(column)]
     if not len(known):
         return np.empty(0)
-    deciles: Floats = np.unique(np.quantile(known, np.arange(1, _BINS) / _BINS)).astype(np.float64)
-    return deciles
+    # Halfway down to the next lower value: on a value that many rows share, they would all change bins with its least
+    # change, as the rate of a category does every week.
+    values = np.unique(known)
+    at = np.unique(np.searchsorted(values, np.quantile(known, np.arange(1, _BINS) / _BINS)))
+    at = at[at > 0]
+    edges: Floats = (values[at - 1] + values[at]) / 2
+    return edges
 
 
 def _counted(column: Floats, edges: Floats) -> Indices:

@@ -79,6 +79,8 @@ def _from_online(environment: Environment, endpoints: Endpoints, market: str, cu
     sides = Sides(endpoints.redis_url, environment.name)
     store = OnlineStore.open(environment.name, environment.home, endpoints.redis_url)
     view, removed, left = views().customers, 0, 0
+    # A weekly job may have read the lake before; its refresh leaves the customer out.
+    sides.forget(market, customer_id)
     with sides.refreshing(market):
         for side in SIDES:
             known = Contents.load(environment.home, sides, market, side, KEYS)

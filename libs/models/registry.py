@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -79,10 +81,10 @@ class Registry:
             for name, value in metrics.items():
                 self._client.log_metric(run_id, name, value)
             self._client.log_artifacts(run_id, str(package), _FOLDER)
-            paths = {_PATH_TAG: self._client.download_artifacts(run_id, _FOLDER)}
+            paths = {_PATH_TAG: self._kept(run, _FOLDER)}
             if report is not None:
                 self._client.log_artifact(run_id, str(report), _REPORT_FOLDER)
-                paths[_REPORT_TAG] = self._client.download_artifacts(run_id, f"{_REPORT_FOLDER}/{report.name}")
+                paths[_REPORT_TAG] = self._kept(run, f"{_REPORT_FOLDER}/{report.name}")
             self._client.set_terminated(run_id)
             version = self._client.create_model_version(
                 self._ensure_model(market),
@@ -91,6 +93,16 @@ class Registry:
                 tags={**tags, **paths, _HASH_TAG: sha256},
             )
         return self._version(market, version)
+
+    def _kept(self, run: Run, name: str) -> str:
+        """Where an artifact stays for whoever needs it on this machine: where it was logged, or a copy."""
+        place = urlsplit(run.info.artifact_uri)
+        if place.scheme in ("", "file"):
+            return str(Path(unquote(place.path)) / name)
+        # Left to itself, MLflow copies into a temporary folder, which is gone with the next start of the machine.
+        copies = self._artifacts.parent / "copies" / run.info.run_id
+        copies.mkdir(parents=True, exist_ok=True)
+        return str(self._client.download_artifacts(run.info.run_id, name, str(copies)))
 
     def holder(self, market: str, role: Role) -> Version | None:
         """The version that has this role now, if any."""

@@ -1,7 +1,8 @@
 """A customer who is forgotten is nowhere any more, and everybody else is as before."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -106,6 +107,25 @@ def test_one_customer_is_gone_from_every_store_and_the_others_are_as_before(
     found = [path for path, content in everything(own).items() if customer.encode() in content]
     assert found == []
     assert [one.removed for one in forget(own, endpoints, "de", customer)] == [0] * len(traces)
+
+
+def test_a_week_that_had_read_the_lake_before_does_not_bring_the_customer_back(
+    own: Environment, endpoints: Endpoints, tmp_path: Path
+) -> None:
+    week = preprocess(own.lake, {"de": own.market("de")}, AS_OF, tmp_path)["de"]
+    assert isinstance(week, Prepared)
+    customer = pl.read_parquet(week.customers_path)["customer_id"].item(1)
+    forget(own, endpoints, "de", customer)
+    result = refresh(Destination(own.name, own.home, endpoints.redis_url), [week])["de"]
+    assert isinstance(result, Refreshed)
+    assert result.customers == week.customers - 1
+    store, live = OnlineStore.open(own.name, own.home, endpoints.redis_url), Sides(endpoints.redis_url, own.name)
+    assert store.count(views().customers, live.require_live("de").place, [customer]) == 0
+    # Whoever registers anew, under the old id or not, is a customer of the next week.
+    later = replace(week, read_at=(datetime.now(UTC) + timedelta(minutes=2)).isoformat())
+    again = refresh(Destination(own.name, own.home, endpoints.redis_url), [later])["de"]
+    assert isinstance(again, Refreshed)
+    assert again.customers == week.customers
 
 
 def test_a_table_of_an_interrupted_week_is_told(

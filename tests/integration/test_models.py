@@ -106,6 +106,16 @@ def test_versions_count_up_and_their_packages_load_by_hash(registry: Registry, p
     assert load(Path(ref.path), ref.sha256).card.market == "de"
 
 
+def test_packages_and_reports_stay_where_the_registry_keeps_them(package: Path, tmp_path: Path) -> None:
+    registry = Registry("test", f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlflow" / "artifacts")
+    report = tmp_path / REPORT_FILE
+    report.write_text("<!doctype html>", encoding="utf-8")
+    version = registry.register("it", package, fingerprint(package), {}, {}, report)
+    assert version.report is not None
+    for path in (Path(version.ref.path), version.report):
+        assert path.is_relative_to(tmp_path / "mlflow")
+
+
 def test_a_report_is_logged_beside_the_package_and_is_no_part_of_it(
     registry: Registry, package: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Features online, in the real Redis: whole refreshes or none, what changed and nothing else."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +131,11 @@ def test_what_is_read_is_what_was_computed_of_every_customer_and_article(
 ) -> None:
     result = done(destination, week)
     assert (result.customers, result.articles, result.coverage) == (week.customers, week.articles, 1.0)
+    told = [
+        row["history_position"] or [size for size in row["body_positions"] if not math.isnan(size)]
+        for row in pl.read_parquet(week.customers_path).iter_rows(named=True)
+    ]
+    assert 0 < result.unknown_customers == told.count([]) < week.customers
     assert online(destination, week) == computed(week)
     live = sides_of(destination).require_live("de")
     assert live.as_of == AS_OF

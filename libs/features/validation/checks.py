@@ -86,11 +86,6 @@ def _require_known(config: Validation) -> None:
         )
 
 
-def reasons(findings: Sequence[Finding], status: Status) -> list[str]:
-    """What the findings of a status say."""
-    return [one.told for one in findings if one.status == status]
-
-
 def _references(config: Validation, profile: Profile) -> Finding:
     share, bound = profile.unknown_references, config.max_unknown_references
     told = f"{share:.1%} of returns name an order line that is not there, at most {bound:.1%} may"
@@ -104,7 +99,9 @@ def _volumes(config: Validation, table: Table, now: TableProfile, then: TablePro
     if then is None:
         return
     lost = max(0.0, 1 - now.rows / then.rows) if then.rows else 0.0
-    told = f"{table.name}: {now.rows:,} rows, {lost:.1%} fewer than the {then.rows:,} of the week before"
+    told = f"{table.name}: {now.rows:,} rows, " + (
+        f"{lost:.1%} fewer than the {then.rows:,} of the week before" if lost else f"{then.rows:,} the week before"
+    )
     yield found("volumes", f"{table.name}, all", severity, told, lost, config.max_lost_rows, then.rows)
     if not table.restated and now.recent and then.recent:
         change = abs(now.recent / then.recent - 1)

@@ -46,6 +46,16 @@ def test_shifts_are_blocked_where_the_config_says_so(tmp_path: Path) -> None:
     assert reason == "kept_n has shifted by 0.50 against what champion v3 was trained on, at most 0.25 is expected"
 
 
+def test_inputs_that_have_shifted_are_one_warning(tmp_path: Path) -> None:
+    shifts = {"kept_n": 0.5, "large_n": 0.4, "position": 0.1, "confidence": 0.3}
+    watched = gate(tmp_path, 0)
+    assert watched.check_shifts(cast("Any", SimpleNamespace(shifts=shifts, champion_version="3"))) == []
+    assert [warning.partition(" has shifted")[0] for warning in watched.warnings()] == [
+        "confidence",
+        "2 of 3 inputs of the model; most of all kept_n",
+    ]
+
+
 def test_a_delivery_that_could_not_be_used_has_a_page_that_says_why(tmp_path: Path) -> None:
     refused = gate(tmp_path, 0)
     refused.refuse("table 'orders' has no data for market 'de'")

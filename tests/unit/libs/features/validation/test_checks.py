@@ -8,7 +8,7 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.base.market import Validation
-from libs.features.validation.checks import Finding, check_profile, check_shifts, reasons
+from libs.features.validation.checks import Finding, check_profile, check_shifts
 from libs.features.validation.profile import Profile, TableProfile
 from libs.features.validation.values import Breach
 
@@ -104,9 +104,10 @@ def test_a_bound_on_a_column_that_cannot_be_null_is_refused_with_those_that_can(
 def test_rows_that_were_left_out_are_told() -> None:
     breach = Breach("orders", "quantity", "is outside 1 to 10000", 3, [{"line_id": "l1"}])
     found = check_profile(Validation(values="warn"), THEN, None, [breach])
-    assert reasons(found, "warning") == [
-        "quantity is outside 1 to 10000 in 3 rows, such as [{'line_id': 'l1'}]: left out"
-    ]
+    assert (found[0].status, found[0].told) == (
+        "warning",
+        "quantity is outside 1 to 10000 in 3 rows, such as [{'line_id': 'l1'}]: left out",
+    )
 
 
 def test_shifts_of_inputs_and_answers_have_bounds_of_their_own() -> None:
