@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 
 app = App(name="refreshing", help="Latencies of answers during a refresh.")
 
-# Some 30 % of what the machine can answer: a refresh needs a core that is not all taken.
+# Some 30 % of what the machine can answer: where no core is free, no refresh goes unnoticed.
 _CONNECTIONS, _REST_S = 32, 0.06
 _QUESTIONS = 50_000
+# Of the market's 24,000 customers: so many rows that writing them takes longer than a turn.
+_COPIES = 6
+# Workers are started and the first rows on their way.
+_STARTED_S = 5.0
 _BAR = 1.5
 
 
@@ -67,14 +71,14 @@ def _run(environment: Environment, endpoints: "Endpoints", pairs: int, seconds: 
     load(target, _CONNECTIONS, seconds)
     quiet: list[Seen] = []
     busy: list[Seen] = []
-    written: list[int] = []
+    written: list[float] = []
     with connected(endpoints):
         for turn in range(pairs):
             quiet.append(load(target, _CONNECTIONS, seconds, _REST_S))
-            with _refreshed_again_and_again(stage, turn) as rows:
+            with _under_refresh(stage, turn) as rate:
                 busy.append(load(target, _CONNECTIONS, seconds, _REST_S))
-            written.append(rows[0])
-            print(quiet[-1], busy[-1], rows, flush=True)
+            written += rate
+            print(quiet[-1], busy[-1], rate, flush=True)
     return {
         "offered_per_s": median(one.per_s for one in quiet),
         "p50_quiet_ms": median(one.p50_ms for one in quiet),
@@ -82,60 +86,57 @@ def _run(environment: Environment, endpoints: "Endpoints", pairs: int, seconds: 
         "p50_refreshing_ms": median(one.p50_ms for one in busy),
         "p99_refreshing_ms": median(one.p99_ms for one in busy),
         "p99_ratio": median(during.p99_ms / before.p99_ms for before, during in zip(quiet, busy, strict=True)),
-        "rows_per_s": median(written) / seconds,
+        "rows_per_s": median(written),
         "errors": sum(one.errors for one in (*quiet, *busy)),
         "turns": pairs,
     }
 
 
 @contextmanager
-def _refreshed_again_and_again(stage: "Stage", turn: int) -> Iterator[list[int]]:
-    """Refresh without a pause, every row another than before; how many were written, once it has ended."""
-    ended, rows, faults = threading.Event(), [0], list[BaseException]()
+def _under_refresh(stage: "Stage", turn: int) -> Iterator[list[float]]:
+    """One refresh that writes from before this begins until after it ends; the rows it wrote a second, at its end."""
+    from libs.features.refresh import Destination, Refreshed, refresh
+
+    week, rate, faults = _another(stage.prepared, turn), list[float](), list[BaseException]()
 
     def work() -> None:
-        # As the weekly job's process is: the last for the cores. Of a thread on Linux.
+        # As the weekly job's process does; on Linux it is the thread's own.
         os.nice(19)
         try:
-            number = 1000 * turn
-            while not ended.is_set():
-                number += 1
-                rows[0] += _refresh(stage, number)
+            began = time.monotonic()
+            destination = Destination(stage.environment.name, stage.environment.home, stage.endpoints.redis_url)
+            done = refresh(destination, [week])[week.market]
+            if not isinstance(done, Refreshed):
+                raise DataError(done.reason)
+            rate.append(done.written / (time.monotonic() - began))
         except BaseException as error:
             faults.append(error)
 
     thread = threading.Thread(target=work)
     thread.start()
-    time.sleep(2.0)  # workers are started, and the first rows under way
-    try:
-        yield rows
-    finally:
-        ended.set()
-        thread.join()
+    time.sleep(_STARTED_S)
+    yield rate
+    late = not thread.is_alive()
+    thread.join()
     if faults:
         raise faults[0]
+    if late:
+        raise DataError("the refresh ended before the turn did: ask for shorter turns")
 
 
-def _refresh(stage: "Stage", number: int) -> int:
-    from libs.features.refresh import Destination, Refreshed, refresh
-
-    destination = Destination(stage.environment.name, stage.environment.home, stage.endpoints.redis_url)
-    done = refresh(destination, [_another(stage.prepared, number)])[stage.prepared.market]
-    if not isinstance(done, Refreshed):
-        raise DataError(done.reason)
-    return done.written
-
-
-def _another(week: "Prepared", number: int) -> "Prepared":
-    """The same week with other values in every row."""
+def _another(week: "Prepared", turn: int) -> "Prepared":
+    """The same week with more customers and other values in every row."""
     folder = Path(week.customers_path).parent / "another"
-    changes = {"customers": pl.lit(float(100 + number % 100)).alias("height_cm"), "articles": pl.col("size_step") + 1}
-    for kind, change in changes.items():
+    for kind in ("customers", "articles"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-        pl.read_parquet(getattr(week, f"{kind}_path")).with_columns(change).write_parquet(folder / kind / "0.parquet")
+    customers = pl.read_parquet(week.customers_path).with_columns(height_cm=pl.lit(100.0 + turn))
+    copies = [customers.with_columns(pl.col("customer_id") + "-" * number) for number in range(_COPIES)]
+    pl.concat(copies).write_parquet(folder / "customers" / "0.parquet")
+    articles = pl.read_parquet(week.articles_path).with_columns(pl.col("size_step") + turn)
+    articles.write_parquet(folder / "articles" / "0.parquet")
     return replace(
         week,
-        as_of=(datetime.fromisoformat(week.as_of) + timedelta(seconds=number)).isoformat(),
+        as_of=(datetime.fromisoformat(week.as_of) + timedelta(seconds=1 + turn)).isoformat(),
         customers_path=str(folder / "customers"),
         articles_path=str(folder / "articles"),
     )

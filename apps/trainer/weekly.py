@@ -222,7 +222,10 @@ class WeeklyRun:
         """Bring features online; a market whose coverage is too low is taken out of `accepted`."""
         if not prepared:
             return
-        destination = Destination(self.environment.name, self.environment.home, self.endpoints.redis_url)
+        environment = self.environment
+        destination = Destination(
+            environment.name, environment.home, self.endpoints.redis_url, environment.serving.refreshing
+        )
         bounds = {one.market: self.environment.market(one.market).serving.min_feature_coverage for one in prepared}
         for name, result in refresh(destination, prepared, bounds).items():
             if isinstance(result, Failed):

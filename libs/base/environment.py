@@ -50,13 +50,23 @@ class Gateway(Frozen):
     requests_per_minute: int = Field(default=600_000, ge=1)
 
 
+class Refreshing(Frozen):
+    """How fast online features are written while their market is being asked about them: by so many writers at once,
+    each of which rests after a few rows, for so many times as long as Redis took for them.
+    """
+
+    writers: int = Field(default=1, ge=1)
+    rest: float = Field(default=2.0, ge=0)
+
+
 class Serving(Frozen):
-    """Replicas of the deployments that all markets share."""
+    """Replicas of the deployments that all markets share, and how a refresh gives way to them."""
 
     gateway: Gateway = Gateway()
     shadow_router: Replicas = Replicas()
     feature_lookup: Replicas = Replicas()
     pooled_size_model: Replicas = Replicas()
+    refreshing: Refreshing = Refreshing()
 
 
 class Code(Frozen):

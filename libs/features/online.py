@@ -1,5 +1,6 @@
 """The online store: rows written and read by key, in Feast's Redis store."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from libs.base.redis_url import connect
 from libs.features.definitions import REDIS_TIMEOUT_S, repository
 from libs.features.online_encoding import RowKeys, encoded
 
-# Rows in one pipeline: large enough to hide the round trip, small enough not to hold Redis up.
+# Rows in one pipeline: large enough to hide the round trip.
 _BATCH_ROWS = 500
+# Of a writer that gives way: Redis serves others meanwhile.
+_GENTLE_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -60,22 +63,33 @@ class OnlineStore:
         """
         return cls(repository(environment, home, redis_url), connect(redis_url, REDIS_TIMEOUT_S))
 
-    def write(self, view: FeatureView, place: str, ids: Sequence[str], rows: pl.DataFrame, as_of: datetime) -> None:
-        """Write feature rows over what is there.
+    def write(
+        self,
+        view: FeatureView,
+        place: str,
+        ids: Sequence[str],
+        rows: pl.DataFrame,
+        as_of: datetime,
+        rest: float | None = None,
+    ) -> None:
+        """Write feature rows over what is there; with `rest`, after every few rows rest so many times as long as they
+        took.
 
         Shape: ids (n), rows (n, features of the view).
 
         Raises:
             TransientError: Redis is away.
         """
-        keys = self._keys(view, place)
+        keys, size = self._keys(view, place), _BATCH_ROWS if rest is None else _GENTLE_ROWS
         with self._answering("does not take writes") as client:
-            for start in range(0, len(ids), _BATCH_ROWS):
-                batch = rows.slice(start, _BATCH_ROWS)
+            for start in range(0, len(ids), size):
+                batch = rows.slice(start, size)
                 with client.pipeline(transaction=False) as pipe:
-                    for entity, row in zip(ids[start : start + _BATCH_ROWS], encoded(view, batch, as_of), strict=True):
+                    for entity, row in zip(ids[start : start + size], encoded(view, batch, as_of), strict=True):
                         pipe.hset(keys.key(entity), mapping=row)
+                    began = time.monotonic()
                     pipe.execute()
+                time.sleep((time.monotonic() - began) * (rest or 0.0))
 
     def read(self, view: FeatureView, place: str, ids: Sequence[str]) -> list[OnlineRow | None]:
         """Read feature rows in one round trip; None where the key was never written.

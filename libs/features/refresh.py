@@ -7,7 +7,7 @@ customers and articles that are gone are removed. Once all of it can be found th
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import ray.data
 from feast import FeatureStore
 from ray.data import TaskPoolStrategy
 
+from libs.base.environment import Refreshing
 from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
 from libs.features.online import OnlineStore
@@ -32,11 +33,12 @@ _LAST = 19
 
 @dataclass(frozen=True)
 class Destination:
-    """Where online features go; what a worker needs to open the store."""
+    """Where online features go, what a worker needs to open the store, and how a live market's are written."""
 
     environment: str
     home: Path
     redis_url: str
+    refreshing: Refreshing = field(default_factory=Refreshing)
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def refresh(
         if parts:
             writes = ray.data.from_items(parts, override_num_blocks=len(parts))
             # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.
-            writes.map(
-                partial(_write_part, destination=destination), compute=TaskPoolStrategy(min(_WRITERS, len(parts)))
-            ).materialize()
+            gentle = any(filling.asked_about for filling in fillings)
+            writers = min(destination.refreshing.writers if gentle else _WRITERS, len(parts))
+            writes.map(partial(_write_part, destination=destination), compute=TaskPoolStrategy(writers)).materialize()
         done = {one.prepared.market: one for one in fillings}
         return {
             name: Failed(name, "refresh", stale[name])
@@ -105,13 +107,14 @@ def refresh(
 
 @dataclass(frozen=True)
 class _Filling:
-    """A market's side that is being filled: what it is to hold, of how many customers of it nothing is known, what it
-    held, None where nobody knows, and by kind the positions of the rows that have to be written, in the order of the
-    table.
+    """A market's side that is being filled: whether the other is being asked about, what it is to hold, of how many
+    customers of it nothing is known, what it held, None where nobody knows, and by kind the positions of the rows that
+    have to be written, in the order of the table.
     """
 
     prepared: Prepared
     side: str
+    asked_about: bool
     now: Mapping[str, pl.DataFrame]
     unknown_customers: int
     before: Contents | None
@@ -131,6 +134,7 @@ class _Filling:
                     "path": getattr(self.prepared, f"{kind}_path"),
                     "rows": rows.slice(start, _PART_ROWS).to_list(),
                     "as_of": self.prepared.as_of,
+                    "gentle": self.asked_about,
                 }
 
 
@@ -158,7 +162,8 @@ def _filling(destination: Destination, sides: Sides, prepared: Prepared) -> _Fil
         _clear(destination, place(market, side))
     to_write = {kind: changed(rows, before.rows[kind] if before else None)["row"].sort() for kind, rows in now.items()}
     held = {kind: rows.drop("row") for kind, rows in now.items()}
-    return _Filling(prepared, side, held, tables["customers"].select(_nothing_known().sum()).item(), before, to_write)
+    unknown = tables["customers"].select(_nothing_known().sum()).item()
+    return _Filling(prepared, side, live is not None, held, unknown, before, to_write)
 
 
 def _without_forgotten(customers: pl.DataFrame, sides: Sides, prepared: Prepared) -> pl.DataFrame:
@@ -189,7 +194,12 @@ def _write_part(part: dict[str, Any], destination: Destination) -> dict[str, Any
     first, last = part["rows"][0], part["rows"][-1]
     rows = pl.scan_parquet(part["path"]).slice(first, last - first + 1).collect()[[row - first for row in part["rows"]]]
     _store(destination).write(
-        getattr(views(), kind), part["place"], rows[KEYS[kind]].to_list(), rows, datetime.fromisoformat(part["as_of"])
+        getattr(views(), kind),
+        part["place"],
+        rows[KEYS[kind]].to_list(),
+        rows,
+        datetime.fromisoformat(part["as_of"]),
+        destination.refreshing.rest if part["gentle"] else None,
     )
     return {"written": len(rows)}
 
