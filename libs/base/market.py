@@ -1,8 +1,9 @@
 """What one market decides for itself: rules, label maturity, training, standards, shadow window, replicas."""
 
 from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from libs.base.identifiers import Name
 
@@ -203,18 +204,27 @@ class MarketServing(Frozen):
     min_feature_coverage: Share = 0.98
 
 
+def _check_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no time zone: give one like Europe/Berlin or UTC")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_check_zone)]
+
+
 class Schedule(Frozen):
-    """When the weekly job is due, in the market's own time zone."""
+    """When the weekly job is due, by the market's own clock."""
 
     weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = "mon"
     hour: int = Field(default=3, ge=0, le=23)
-    time_zone: str = "UTC"
 
 
 class Market(Frozen):
     """One market's whole configuration: the file `markets/<name>.yaml`."""
 
     name: Name
+    time_zone: TimeZone = "UTC"
     rules: tuple[Rule, ...] = (
         Rule(name="known article", keep=KnownArticleRule(kind="known_article")),
         Rule(name="registered customer", keep=KnownCustomerRule(kind="known_customer")),

@@ -71,10 +71,10 @@ def gather(source: Source, market: str, lines: Sequence[str], customers: Sequenc
     known = read(lines, LINES_STAGED).join(
         registered.select("customer_id", "registered_at"), on="customer_id", how="left", maintain_order="left"
     )
-    of_customer = broken_rule(config.rules, source.as_of, of_customers=True)
+    of_customer = broken_rule(config.rules, source.cut_off(market), of_customers=True)
     judged = known.with_columns(broken_rule=pl.min_horizontal("broken_rule", of_customer)).drop("registered_at")
     kept = judged.filter(pl.col("broken_rule") == KEPT).drop("broken_rule")
-    group = CustomerGroup.of(kept, registered, catalogue, config, source.as_of, days)
+    group = CustomerGroup.of(kept, registered, catalogue, config, source.cut_off(market), days)
     write = source.staging
     return Gathered(
         broken=dict(judged["broken_rule"].value_counts().iter_rows()),
@@ -108,7 +108,7 @@ def describe(source: Source, market: str, gathered: Gathered, bodies: Sequence[B
     """Describe a group's lines, deal them out by article, and write the group's online features."""
     catalogue = catalogue_of(source, market)
     orders = [read([path]) for path in gathered.orders]
-    group = CustomerGroup(read([gathered.customers]), orders, catalogue, source.as_of)
+    group = CustomerGroup(read([gathered.customers]), orders, catalogue, source.cut_off(market))
     files, wide = [], []
     for order, body in enumerate(bodies):
         described = group.describe(order, body)
@@ -144,7 +144,7 @@ def complete(
         groups.append(ArticleGroup.of(lines, catalogue, running, articles))
     training = pl.concat([one.training() for one in groups])
     training.write_parquet(folder / "training" / f"{group:04}.parquet", compression="lz4")
-    online = groups[0].online(source.as_of)
+    online = groups[0].online(source.cut_off(market))
     online.write_parquet(folder / "articles" / f"{group:04}.parquet")
     return Completed(training.filter(pl.col("split") != SHUFFLED).height, len(online))
 

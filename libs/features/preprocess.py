@@ -237,14 +237,17 @@ class _Run:
                 folder = self.folder / name / kind
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(parents=True)
-            bodies = [self._solve([one.body_sums[order] for one in groups]) for order in range(len(groups[0].orders))]
+            bodies = [
+                self._solve(name, [one.body_sums[order] for one in groups]) for order in range(len(groups[0].orders))
+            ]
             for group, one in enumerate(groups):
                 online = self.folder / name / "customers" / f"{group:04}.parquet"
                 work[name, group] = {"gathered": one, "bodies": bodies, "online": online}
         return _by_market(self._each(describe, work))
 
-    def _solve(self, paths: Sequence[str]) -> BodySizes:
-        return BodySums.merged([BodySums(**read_arrays(path)) for path in paths]).solve(self.source.as_of)
+    def _solve(self, market: str, paths: Sequence[str]) -> BodySizes:
+        sums = BodySums.merged([BodySums(**read_arrays(path)) for path in paths])
+        return sums.solve(self.source.cut_off(market))
 
     def _add_up(self, described: Mapping[str, Sequence[Described]]) -> dict[str, list[str]]:
         work = {

@@ -14,6 +14,7 @@ from libs.base.market import Market
 from libs.features.catalogue import Catalogue
 from libs.features.columns import CUSTOMER_BODY
 from libs.features.lake import Lake, LakeVersion
+from libs.features.market_time import local, local_time
 from libs.features.outcomes import with_outcomes
 from libs.features.rules import KEPT, broken_rule
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS, Table, check_key
@@ -25,7 +26,7 @@ from libs.features.validation.values import Breach, admitted
 from libs.features.wall import Fault, walled
 
 _MOMENT = pl.Datetime("us", "UTC")
-# Order lines once they are through the door.
+# Order lines once they are through the door; moments are what the market's clock showed.
 LINES_STAGED = pl.Schema(
     {
         "line_id": pl.String(),
@@ -61,6 +62,10 @@ class Source:
     versions: Mapping[str, LakeVersion]
     groups: Mapping[str, int]
     staging: Staging
+
+    def cut_off(self, market: str) -> datetime:
+        """`as_of` by the market's own clock."""
+        return local_time(self.as_of, self.markets[market].time_zone)
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,8 @@ def _behind_wall(deal: Deal, rows: pl.DataFrame, source: Source, market: str) ->
 def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
     kept, breaches = admitted(ORDERS, rows)
     lines = _described(kept.filter(pl.col("ordered_at") < source.as_of), source, market)
-    days = DayCounts.of(lines.filter(pl.col("broken_rule") == KEPT), windows(market, source.as_of).calibration_from)
+    learned = windows(market, source.cut_off(market.name))
+    days = DayCounts.of(lines.filter(pl.col("broken_rule") == KEPT), learned.calibration_from)
     return Dealt(
         market=market.name,
         files=_deal(lines, "lines", source, market),
@@ -135,21 +141,23 @@ def _deal_lines(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
 
 def _described(rows: pl.DataFrame, source: Source, market: Market) -> pl.DataFrame:
     catalogue = catalogue_of(source, market.name)
-    numbered = catalogue.numbered(rows.drop("order_id"))
-    lines = numbered.with_columns(broken_rule=broken_rule(market.rules, source.as_of, of_customers=False)).drop(
+    cut_off = source.cut_off(market.name)
+    numbered = catalogue.numbered(rows.drop("order_id").with_columns(local("ordered_at", market.time_zone)))
+    lines = numbered.with_columns(broken_rule=broken_rule(market.rules, cut_off, of_customers=False)).drop(
         "article_id", "size", "division", "quantity", "channel"
     )
-    returns = _returns(source.lake_uri, market.name, source.versions[market.name].tables[RETURNS.name])
-    dated = with_outcomes(lines, returns, market.label_maturity_days, source.as_of)
+    version = source.versions[market.name].tables[RETURNS.name]
+    returns = _returns(source.lake_uri, market.name, version, market.time_zone)
+    dated = with_outcomes(lines, returns, market.label_maturity_days, cut_off)
     return dated.select(LINES_STAGED.names()).cast(LINES_STAGED)
 
 
 def _deal_customers(rows: pl.DataFrame, source: Source, market: Market) -> Dealt:
     kept, breaches = admitted(CUSTOMERS, rows)
-    told = kept.select(CUSTOMERS_STAGED.names()).cast(CUSTOMERS_STAGED)
+    told = kept.with_columns(local("registered_at", market.time_zone)).select(CUSTOMERS_STAGED.names())
     return Dealt(
         market=market.name,
-        files=_deal(told, "customers", source, market),
+        files=_deal(told.cast(CUSTOMERS_STAGED), "customers", source, market),
         breaches=breaches,
         profile=TableProfile.of(CUSTOMERS, kept, source.as_of),
     )
@@ -163,18 +171,21 @@ def _deal(rows: pl.DataFrame, kind: str, source: Source, market: Market) -> dict
 
 def catalogue_of(source: Source, market: str) -> Catalogue:
     """The market's articles, read once in a worker."""
-    return _catalogue(source.lake_uri, market, source.versions[market].tables[ARTICLES.name])
+    zone, version = source.markets[market].time_zone, source.versions[market].tables[ARTICLES.name]
+    return _catalogue(source.lake_uri, market, version, zone)
 
 
 # What is kept is kept by version: a worker process lives through several runs.
 @lru_cache(maxsize=16)
-def _catalogue(lake_uri: str, market: str, version: str) -> Catalogue:
-    return Catalogue.of(admitted(ARTICLES, _read(lake_uri, ARTICLES, market, version))[0])
+def _catalogue(lake_uri: str, market: str, version: str, zone: str) -> Catalogue:
+    kept, _ = admitted(ARTICLES, _read(lake_uri, ARTICLES, market, version))
+    return Catalogue.of(kept.with_columns(local("launched_at", zone)))
 
 
 @lru_cache(maxsize=4)
-def _returns(lake_uri: str, market: str, version: str) -> pl.DataFrame:
-    return admitted(RETURNS, _read(lake_uri, RETURNS, market, version))[0]
+def _returns(lake_uri: str, market: str, version: str, zone: str) -> pl.DataFrame:
+    kept, _ = admitted(RETURNS, _read(lake_uri, RETURNS, market, version))
+    return kept.with_columns(local("returned_at", zone))
 
 
 def _read(lake_uri: str, table: Table, market: str, version: str) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from libs.features.columns import (
     SIZE_STATISTICS,
 )
 from libs.features.customer_history import Histories
+from libs.features.market_time import local, local_time
 from libs.features.outcomes import NO_OUTCOME, OUTCOMES, Events, with_outcomes
 from libs.features.running_sums import NOW, DaySums, RunningSums, day_of
 from libs.features.shuffle import DayCounts, in_shuffled_order
@@ -70,6 +71,10 @@ def build_tables(
         returns, customers, articles: the tables of the lakehouse.
         as_of: the run's cut-off; nothing that happened at or after it is read.
     """
+    zone, as_of = market.time_zone, local_time(as_of, market.time_zone)
+    lines, returns = lines.with_columns(local("ordered_at", zone)), returns.with_columns(local("returned_at", zone))
+    customers = customers.with_columns(local("registered_at", zone))
+    articles = articles.with_columns(local("launched_at", zone))
     catalogue = Catalogue.of(articles)
     numbered = catalogue.numbered(lines.select("line_id", "customer_id", "article_id", "size", "ordered_at"))
     dated = with_outcomes(numbered, returns, market.label_maturity_days, as_of)

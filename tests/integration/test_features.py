@@ -175,6 +175,27 @@ def test_what_happens_after_the_cut_off_is_not_read(
     assert bytes_of(later.training_path) == bytes_of(first.training_path)
 
 
+def test_a_market_is_the_same_wherever_its_clock_stands(
+    ray_cluster: None, environment: Environment, tmp_path: Path, prepared: dict[str, Prepared | Failed]
+) -> None:
+    """Of what happens by the market's own clock, nothing depends on how far that is from UTC."""
+    tokyo, hours = Lake.open(str(tmp_path / "lake")), timedelta(hours=9)
+    deliver(tokyo, PLANS["de"], 0)
+    for table in TABLES.values():
+        rows = pl.DataFrame(pl.from_arrow(tokyo.read(table, "de")))
+        tokyo.tables.remove(table, "de")
+        tokyo.write_frame(table, "de", "all", rows.with_columns(pl.col(table.at) - hours))
+    market = environment.market("de").model_copy(update={"time_zone": "Asia/Tokyo"})
+    found, whole = preprocess(tokyo.root, {"de": market}, AS_OF - hours, tmp_path)["de"], prepared["de"]
+    assert isinstance(found, Prepared)
+    assert isinstance(whole, Prepared)
+    for kind in ("training_path", "customers_path", "articles_path"):
+        assert bytes_of(getattr(found, kind)) == bytes_of(getattr(whole, kind))
+    as_utc = preprocess(tokyo.root, {"de": environment.market("de")}, AS_OF - hours, tmp_path / "utc")["de"]
+    assert isinstance(as_utc, Prepared)
+    assert bytes_of(as_utc.training_path) != bytes_of(whole.training_path)
+
+
 def test_a_market_of_many_groups_has_the_tables_of_one(
     ray_cluster: None,
     lake: Lake,

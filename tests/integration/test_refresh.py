@@ -1,6 +1,9 @@
 """Features online, in the real Redis: whole refreshes or none, what changed and nothing else."""
 
 import math
+import pickle
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ import libs.features.refresh as refresh_module
 import libs.features.sides as sides_module
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
-from libs.base.environment import Environment
+from libs.base.environment import REPOSITORY, Environment, Refreshing
 from libs.base.errors import DataError, TransientError
 from libs.features.contents import Contents
 from libs.features.definitions import repository, views
@@ -28,7 +31,7 @@ from libs.features.lookup import OnlineLookup, Question
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh
-from libs.features.sides import WRITING, Sides
+from libs.features.sides import SIDES, WRITING, Sides, place
 
 PLAN = MarketPlan("de", 400, 80, 400, 2)
 AS_OF = cut_off(PLAN, 0)
@@ -264,6 +267,42 @@ def test_a_refresh_that_dies_changes_nothing_and_the_next_one_heals_it(
         with pytest.raises(SystemExit):
             refresh(destination, [newer])
     assert online(destination, week) == before
+    done(destination, newer)
+    assert online(destination, week) == computed(newer)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95], ids=["as it begins", "half way", "nearly done"])
+def test_a_refresh_that_is_killed_is_never_seen_and_the_next_one_heals_it(
+    destination: Destination, endpoints: Endpoints, week: Prepared, tmp_path: Path, share: float
+) -> None:
+    for _ in range(2):
+        done(destination, week)
+    before, filled = online(destination, week), sides_of(destination).require_live("de")
+    other = place("de", next(side for side in SIDES if side != filled.side))
+    newer = without_first_customer(altered(week, tmp_path / "w", pl.lit(1.0).alias("height_cm")), tmp_path / "n")
+    customers = pl.read_parquet(newer.customers_path)["customer_id"].to_list()
+    slow = replace(destination, refreshing=Refreshing(rest=50.0))
+    told = tmp_path / "told.pickle"
+    told.write_bytes(pickle.dumps((endpoints, slow, newer, 2.0)))
+    process = subprocess.Popen([sys.executable, "-m", "tests.refresh_process", str(told)], cwd=REPOSITORY)
+
+    def reached() -> bool:
+        rows = store_of(destination).read(views().customers, other, customers)
+        written = sum(row is not None and row.values["height_cm"] == 1.0 for row in rows)
+        began = sides_of(destination).contents("de", other.partition("@")[2]) == WRITING
+        return began and written >= share * len(customers)
+
+    try:
+        deadline = time.monotonic() + 60
+        while not reached():
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert online(destination, week) == before
+    assert sides_of(destination).require_live("de") == filled
     done(destination, newer)
     assert online(destination, week) == computed(newer)
 
