@@ -30,11 +30,11 @@ demo: setup ## Run the weekly loop, end to end; DATA=path/to/renttherunway.json.
 	@$(BIN)/python -m infra.demo $(if $(DATA),--data "$(DATA)")
 
 test: lint types ## Check style and types, and run all tests.
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
 	@$(BIN)/python -m pytest -q tests/integration tests/e2e
 
 unit: setup ## Run the unit tests: no Ray, no Redis, under a minute.
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
 
 integration: setup ## Run the integration and end-to-end tests: real Redis, MLflow, Ray and HTTP.
 	@$(BIN)/python -m pytest -q tests/integration tests/e2e
