@@ -1,34 +1,34 @@
 """Feature rows as Feast's Redis store lays them out, made column by column.
 
 Feast's own writer makes a key and a message object for every value of every row, which takes 120 us of CPU a row; the
-same bytes made by column take a quarter of it. That they are the same is tested against Feast's reader and writer.
+same bytes made by column take a sixth of it. That they are the same is tested against Feast's reader and writer.
 """
 
+import math
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
 
+import numpy as np
 import polars as pl
 from feast import FeatureView, ValueType
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.helpers import _mmh3
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import DoubleList, Int64List, StringList, Value
+from feast.protos.feast.types.Value_pb2 import Int64List, Value
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from libs.base.errors import InvariantError
 
 _KEY_VERSION = 3
 # An id that no entity has: where it stands in a key, every other id may stand.
 _MARKER = "\x00an id\x00"
 
-_ENCODERS: dict[ValueType, Callable[[Any], bytes]] = {
-    ValueType.STRING: lambda value: Value(string_val=value).SerializeToString(),
-    ValueType.INT64: lambda value: Value(int64_val=value).SerializeToString(),
-    ValueType.DOUBLE: lambda value: Value(double_val=value).SerializeToString(),
-    ValueType.STRING_LIST: lambda value: Value(string_list_val=StringList(val=value)).SerializeToString(),
-    ValueType.INT64_LIST: lambda value: Value(int64_list_val=Int64List(val=value)).SerializeToString(),
-    ValueType.DOUBLE_LIST: lambda value: Value(double_list_val=DoubleList(val=value)).SerializeToString(),
-}
+_FIELDS = {name: field.number for name, field in Value.DESCRIPTOR.fields_by_name.items()}
+# Protocol Buffers' wire types, and the head of the only field of a list's message.
+_FIXED, _SIZED = 1, 2
+_LIST = b"\n"
 
 
 class RowKeys:
@@ -68,13 +68,92 @@ def encoded(view: FeatureView, rows: pl.DataFrame, as_of: datetime) -> Iterator[
     stamp = Timestamp()
     stamp.FromDatetime(as_of)
     fields = [f"_ts:{view.name}".encode(), *(_mmh3(f"{view.name}:{field.name}") for field in view.features)]
-    columns = [_column(field.dtype.to_value_type(), rows[field.name].to_list()) for field in view.features]
+    columns = [_column(field.dtype.to_value_type(), rows[field.name]) for field in view.features]
     moment = stamp.SerializeToString()
     for values in zip(*columns, strict=True):
         yield dict(zip(fields, (moment, *values), strict=True))
 
 
-def _column(kind: ValueType, values: Sequence[Any]) -> list[bytes]:
-    encode = _ENCODERS[kind]
-    # Nothing is written for what is not known, be it null or not a number.
-    return [b"" if value is None or value != value else encode(value) for value in values]
+def _column(kind: ValueType, column: pl.Series) -> list[bytes]:
+    """The values of a column as Feast's messages; nothing for what is not known, be it null or not a number."""
+    match kind:
+        case ValueType.DOUBLE:
+            return _doubles(column)
+        case ValueType.DOUBLE_LIST:
+            return _double_lists(column)
+        case ValueType.STRING_LIST:
+            return _string_lists(column)
+        case ValueType.INT64_LIST:
+            return [b"" if one is None else _int64_list(tuple(one)) for one in column.to_list()]
+        case ValueType.STRING:
+            return [b"" if one is None else Value(string_val=one).SerializeToString() for one in column.to_list()]
+        case ValueType.INT64:
+            return [b"" if one is None else Value(int64_val=one).SerializeToString() for one in column.to_list()]
+    raise InvariantError(f"a feature of type {kind} has no encoding here")
+
+
+def _doubles(column: pl.Series) -> list[bytes]:
+    tag = _tag("double_val", _FIXED)
+    values = column.cast(pl.Float64).fill_null(math.nan).to_numpy()
+    raw = values.astype("<f8").tobytes()
+    known = (~np.isnan(values)).tolist()
+    return [tag + raw[8 * row : 8 * row + 8] if there else b"" for row, there in enumerate(known)]
+
+
+def _double_lists(column: pl.Series) -> list[bytes]:
+    """Cut from the bytes of all numbers of the column: a message an entry would take most of a refresh."""
+    tag, flat = _tag("double_list_val", _SIZED), column.explode(empty_as_null=False, keep_nulls=False)
+    raw = flat.cast(pl.Float64).to_numpy().astype("<f8").tobytes()
+    counts = column.list.len().to_list()
+    heads = {count: _head(tag, count) for count in set(counts) if count is not None}
+    found, at = [], 0
+    for count in counts:
+        if count is None:
+            found.append(b"")
+            continue
+        found.append(heads[count] + raw[at : at + 8 * count])
+        at += 8 * count
+    return found
+
+
+def _head(tag: bytes, count: int) -> bytes:
+    """What stands before so many doubles."""
+    inner = _LIST + _varint(8 * count) if count else b""
+    return tag + _varint(len(inner) + 8 * count) + inner
+
+
+# A customer's scales are the same few again and again.
+@lru_cache(maxsize=100_000)
+def _int64_list(values: tuple[int, ...]) -> bytes:
+    return bytes(Value(int64_list_val=Int64List(val=values)).SerializeToString())
+
+
+def _string_lists(column: pl.Series) -> list[bytes]:
+    tag, found = _tag("string_list_val", _SIZED), []
+    for texts in column.to_list():
+        if texts is None:
+            found.append(b"")
+            continue
+        inner = b"".join(map(_listed, texts))
+        found.append(tag + _varint(len(inner)) + inner)
+    return found
+
+
+# Brands are the same hundreds again and again.
+@lru_cache(maxsize=100_000)
+def _listed(text: str) -> bytes:
+    """A text as an entry of a list."""
+    return _LIST + _varint(len(text.encode())) + text.encode()
+
+
+def _tag(field: str, wire_type: int) -> bytes:
+    return _varint(_FIELDS[field] << 3 | wire_type)
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    found.append(number)
+    return bytes(found)

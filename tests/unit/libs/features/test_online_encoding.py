@@ -56,19 +56,31 @@ rows = st.fixed_dictionaries(
 )
 
 
+SCHEMA = {
+    **dict.fromkeys(("height_cm", "weight_kg", "birth_year", "bust_cm", "underbust_cm"), pl.Float64()),
+    **dict.fromkeys(("body_positions", "history_position"), pl.List(pl.Float64)),
+    **dict.fromkeys(("history_kept", "history_small", "history_large"), pl.List(pl.Float64)),
+    "history_scale": pl.List(pl.Int64),
+    "history_brand": pl.List(pl.String),
+}
+AS_OF = datetime(2026, 3, 1, 4, 5, 6, 789, UTC)
+
+
+@given(st.lists(st.tuples(rows, st.booleans()), max_size=4))
+def test_rows_of_a_batch_are_those_that_each_would_be_alone(batch: list[tuple[dict[str, object], bool]]) -> None:
+    made = [row if whole else dict.fromkeys(row) for row, whole in batch]
+    alone = [one for row in made for one in encoded(VIEWS.customers, pl.DataFrame([row], schema=SCHEMA), AS_OF)]
+    frame = pl.DataFrame(made, schema=SCHEMA)
+    assert list(encoded(VIEWS.customers, frame, AS_OF)) == alone
+    # Parts of a frame share its buffers.
+    assert list(encoded(VIEWS.customers, frame[1:], AS_OF)) == alone[1:]
+
+
 @given(rows)
 def test_a_row_is_the_one_that_feast_makes(row: dict[str, object]) -> None:
-    lists = {name: pl.List(pl.Float64) for name, value in row.items() if isinstance(value, list)}
-    schema = {
-        **dict.fromkeys(row, pl.Float64),
-        **lists,
-        "history_scale": pl.List(pl.Int64),
-        "history_brand": pl.List(pl.String),
-    }
-    as_of = datetime(2026, 3, 1, 4, 5, 6, 789, UTC)
-    (found,) = encoded(VIEWS.customers, pl.DataFrame([row], schema=schema), as_of)
+    (found,) = encoded(VIEWS.customers, pl.DataFrame([row], schema=SCHEMA), AS_OF)
     stamp = Timestamp()
-    stamp.FromDatetime(as_of)
+    stamp.FromDatetime(AS_OF)
     expected = {b"_ts:customer_features": stamp.SerializeToString()}
     for field in VIEWS.customers.features:
         (value,) = python_values_to_proto_values([row[field.name]], field.dtype.to_value_type())
