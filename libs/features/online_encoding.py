@@ -76,6 +76,8 @@ def encoded(view: FeatureView, rows: pl.DataFrame, as_of: datetime) -> Iterator[
 
 def _column(kind: ValueType, column: pl.Series) -> list[bytes]:
     """The values of a column as Feast's messages; nothing for what is not known, be it null or not a number."""
+    if column.dtype == pl.Null:
+        return [b""] * len(column)
     match kind:
         case ValueType.DOUBLE:
             return _doubles(column)
