@@ -21,7 +21,8 @@ from libs.features.columns import CUSTOMER_BODY
 
 if TYPE_CHECKING:
     from libs.base.endpoints import Endpoints
-    from libs.models.ordinal import FitBooster
+    from libs.base.market import Training
+    from libs.models.training import Fit
 
 app = App(name="ablation", help="What each family of features buys on public data.")
 
@@ -76,16 +77,17 @@ def _run(environment: Environment, endpoints: "Endpoints", rentals: Rentals, see
     return found
 
 
-def _without(names: Sequence[str]) -> "FitBooster":
+def _without(names: Sequence[str]) -> "Fit":
     """Fit without some features. A tree never asks for a column that was never known, so scoring stays as it is."""
+    from libs.models.examples import LEARNED, learned, read_splits
     from libs.models.ordinal import fit_booster
 
     hidden = [FEATURES.index(name) for name in FEATURES if name.removeprefix("chosen_") in names or name in names]
 
-    def fit(matrix: Any, outcomes: Any, *where: Any) -> Any:
-        masked = matrix.copy()
-        masked[:, hidden] = np.nan
-        return fit_booster(masked, outcomes, *where)
+    def fit(training_path: str, training: Training, threads: int) -> Any:
+        matrix, outcomes = learned(read_splits(training_path, LEARNED))
+        matrix[:, hidden] = np.nan
+        return fit_booster(matrix, outcomes, training, threads)
 
     return fit
 

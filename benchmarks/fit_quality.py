@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from benchmarks.installation import installed
 from benchmarks.rentals import Rentals, Split, read_both, split_one
 from libs.base import console
-from libs.base.environment import Environment
+from libs.base.environment import Environment, Trainer
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
@@ -61,13 +61,14 @@ def _run(environment: Environment, endpoints: "Endpoints", rentals: Rentals, see
     # Only now: these import Ray, which reads the cluster's address and token from the process it is imported in.
     from benchmarks.unseen import ask
     from libs.base.cluster import connected
-    from libs.models.fleet import Assignment, Untrained, train_fleet
+    from libs.models.fleet import train_fleet
+    from libs.models.market_training import Assignment, Untrained
     from libs.models.package import load
 
     with connected(endpoints):
         market, prepared = prepare(environment, rentals, seed)
-        assignment = Assignment(market, prepared.training_path, prepared.labelled, None, None)
-        trained = train_fleet([assignment], environment.home / "models", workers=1, threads=THREADS)[market.name]
+        assignment = Assignment(market, prepared.training_path, environment.home / "model", prepared.labelled)
+        trained = train_fleet([assignment], Trainer(workers=1, threads=THREADS))[market.name]
     if isinstance(trained, Untrained):
         raise DataError(f"training: {trained.reason}")
     return measured(ask(load(trained.folder, threads=THREADS), prepared, rentals.test))

@@ -24,6 +24,8 @@ SMALL_MARKET: dict[str, Any] = {
 MARKETS: dict[str, dict[str, Any]] = {
     "de": SMALL_MARKET,
     "us": SMALL_MARKET,
+    # One whose week is killed.
+    "ch": SMALL_MARKET,
     # A market whose every line its rules drop, and one that nothing was delivered for.
     "nobody": SMALL_MARKET | {"rules": [{"name": "fax only", "keep": {"kind": "channel_in", "channels": ["fax"]}}]},
     "empty": SMALL_MARKET,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 def main(path: str) -> None:
     # Ray reads how to reach the cluster when it is imported, from what the test's process has set.
+    from libs.base import redis_lock
     from libs.base.cluster import connected
-    from libs.features import sides
     from libs.features.refresh import refresh
 
     endpoints, destination, week, lock_s = pickle.loads(Path(path).read_bytes())
-    sides._LOCK_S = lock_s
+    redis_lock.HELD_S = lock_s
     with connected(endpoints):
         refresh(destination, [week])
 

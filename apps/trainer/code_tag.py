@@ -1,12 +1,19 @@
 """Tag the code repository with each model version, so that the code of any model is one `git checkout` away."""
 
+import hashlib
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from libs.base.environment import Code
 from libs.base.errors import DataError, TransientError
+
+# The commit of the code that a job was sent, for where there is no checkout to ask.
+TRAVELLED = "FITWAVE_CODE_COMMIT"
 
 _TIMEOUT_S = 30.0
 # The tagger is the platform, whoever's checkout it runs in; an annotated tag needs one, and a cluster's git has none.
@@ -15,18 +22,31 @@ _TAGGER = {"GIT_COMMITTER_NAME": "fitwave", "GIT_COMMITTER_EMAIL": "fitwave@loca
 
 @dataclass(frozen=True)
 class Commit:
-    """The code a model was made by; `dirty` when the working tree had changes that no commit holds."""
+    """The code a model was made by. `changes` is a digest of what the working tree had that no commit holds; empty if
+    there was nothing.
+    """
 
     sha: str
-    dirty: bool
+    changes: str = ""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the code is more than its commit."""
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        return f"{self.sha}+{self.changes}" if self.changes else self.sha
 
 
 def current_commit(code: Code) -> Commit:
-    """The commit that is checked out.
+    """The commit of this code: what travelled here with a submitted job, or else what is checked out.
 
     Raises:
         DataError: the configured folder is no git repository, or has no commit.
     """
+    if travelled := os.environ.get(TRAVELLED):
+        sha, _, changes = travelled.partition("+")
+        return Commit(sha, changes)
     try:
         sha = _git(code.repository, "rev-parse", "HEAD")
     except _GitError as error:
@@ -34,7 +54,8 @@ def current_commit(code: Code) -> Commit:
             f"{code.repository} is no git repository with a commit ({error}): models are tagged in one. "
             f"Set code.repository in environment.yaml."
         ) from error
-    return Commit(sha, bool(_git(code.repository, "status", "--porcelain", "--untracked-files=no")))
+    changed = _git(code.repository, "diff", "HEAD")
+    return Commit(sha, hashlib.sha256(changed.encode()).hexdigest()[:12] if changed else "")
 
 
 def tag_name(environment: str, market: str, version: str) -> str:
@@ -49,19 +70,55 @@ def tag_version(code: Code, name: str, commit: Commit, message: str) -> None:
         DataError: the tag is there on another commit.
         TransientError: the remote does not take it; the local tag stays, and a new run pushes it.
     """
-    found = _find(code.repository, name)
-    if found is None:
-        _create(code.repository, name, commit, message)
-    elif found != commit.sha:
+    with _repository(code, name, commit) as repository:
+        found = _find(repository, name)
+        if found is None:
+            _create(repository, name, commit, message)
+        elif found != commit.sha:
+            raise DataError(
+                f"tag {name} is on commit {found}, not on {commit.sha}: another registry has used this version number. "
+                f"Remove the tag with `git tag -d {name}` if that registry is gone."
+            )
+        if code.remote is not None:
+            try:
+                _git(repository, "push", code.remote, f"refs/tags/{name}")
+            except _GitError as error:
+                raise TransientError(f"tag {name} could not be pushed to {code.remote}: {error}") from error
+
+
+@contextmanager
+def _repository(code: Code, name: str, commit: Commit) -> Iterator[Path]:
+    """Where to tag: the checkout, or, on a cluster that was only sent the code, a repository for as long as it takes,
+    with this one commit of the remote's, and its tag if it has it.
+    """
+    if _is_repository(code.repository):
+        yield code.repository
+        return
+    if code.remote is None:
         raise DataError(
-            f"tag {name} is on commit {found}, not on {commit.sha}: another registry has used this version number. "
-            f"Remove the tag with `git tag -d {name}` if that registry is gone."
+            f"{code.repository} is no git repository, and there is none to push to: set code.remote in "
+            f"environment.yaml, so that versions can be tagged from here."
         )
-    if code.remote is not None:
+    with tempfile.TemporaryDirectory(prefix="fitwave-tag-") as temporary:
+        folder = Path(temporary)
         try:
-            _git(code.repository, "push", code.remote, f"refs/tags/{name}")
+            _git(folder, "init", "--quiet", "--bare")
+            _git(folder, "fetch", "--quiet", "--depth=1", "--no-tags", code.remote, commit.sha)
+            if _git(folder, "ls-remote", code.remote, f"refs/tags/{name}"):
+                _git(folder, "fetch", "--quiet", "--depth=1", code.remote, f"refs/tags/{name}:refs/tags/{name}")
         except _GitError as error:
-            raise TransientError(f"tag {name} could not be pushed to {code.remote}: {error}") from error
+            raise TransientError(
+                f"commit {commit.sha} could not be had from {code.remote}: {error}. Has it been pushed?"
+            ) from error
+        yield folder
+
+
+def _is_repository(folder: Path) -> bool:
+    try:
+        # A folder inside some other checkout is not the code's own.
+        return Path(_git(folder, "rev-parse", "--show-toplevel")).samefile(folder)
+    except (_GitError, FileNotFoundError):
+        return False
 
 
 def _create(repository: Path, name: str, commit: Commit, message: str) -> None:

@@ -10,7 +10,7 @@ from libs.features.preprocess import Prepared
 from libs.features.validation.checks import Finding, check_profile, check_shifts
 from libs.features.validation.profile import Profile
 from libs.models.distributions import PREDICTION
-from libs.models.fleet import Trained
+from libs.models.market_training import Trained
 
 
 @dataclass

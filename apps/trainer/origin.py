@@ -13,22 +13,29 @@ from libs.features.lake import LakeVersion
 from libs.models.registry import Version
 
 _LIBRARIES = ("ray", "xgboost", "feast", "mlflow", "polars", "pyarrow")
-_AS_OF, _LAKE, _COMMIT, _CONFIG, _VERSIONS = (
+_AS_OF, _LAKE, _COMMIT, _CHANGES, _CONFIG, _VERSIONS = (
     "as_of",
     "fitwave.lake",
     "fitwave.git_commit",
+    "fitwave.git_changes",
     "fitwave.config_sha256",
     "fitwave.libraries",
 )
+# Of all the above together.
+ORIGIN = "fitwave.origin_sha256"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The data that were read and up to when, the commit and the market's config, and the libraries' versions."""
+    """The data that were read and up to when, the commit and the market's config, and the libraries' versions.
+
+    `changes` is a digest of what the working tree had that no commit holds; empty if there was nothing.
+    """
 
     as_of: datetime
     lake: LakeVersion
     commit: str
+    changes: str
     config_sha256: str
     libraries: dict[str, str]
 
@@ -36,7 +43,8 @@ class Origin:
     def now(cls, as_of: datetime, lake: LakeVersion, commit: Commit, config: Market) -> "Origin":
         """The origin of what this process makes."""
         digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
-        return cls(as_of, lake, commit.sha, digest, {name: library_version(name) for name in _LIBRARIES})
+        libraries = {name: library_version(name) for name in _LIBRARIES}
+        return cls(as_of, lake, commit.sha, commit.changes, digest, libraries)
 
     @classmethod
     def of(cls, version: Version) -> "Origin":
@@ -55,16 +63,26 @@ class Origin:
             datetime.fromisoformat(tags[_AS_OF]),
             LakeVersion(**json.loads(tags[_LAKE])),
             tags[_COMMIT],
+            tags.get(_CHANGES, ""),
             tags[_CONFIG],
             json.loads(tags[_VERSIONS]),
         )
 
     def tags(self) -> dict[str, str]:
         """The origin as a version's tags."""
+        return {**self._tags(), ORIGIN: self.digest}
+
+    @property
+    def digest(self) -> str:
+        """The same for the same origin: what is made from it is made once."""
+        return hashlib.sha256(json.dumps(self._tags(), sort_keys=True).encode()).hexdigest()
+
+    def _tags(self) -> dict[str, str]:
         return {
             _AS_OF: self.as_of.isoformat(),
             _LAKE: json.dumps(asdict(self.lake)),
             _COMMIT: self.commit,
+            _CHANGES: self.changes,
             _CONFIG: self.config_sha256,
             _VERSIONS: json.dumps(self.libraries),
         }
@@ -74,6 +92,8 @@ class Origin:
         found = []
         if self.commit != other.commit:
             found.append(f"the code is at {other.commit[:10]}, and was at {self.commit[:10]}")
+        if self.changes != other.changes:
+            found.append("changes that no commit holds are not the same")
         if self.config_sha256 != other.config_sha256:
             found.append("the market's config has changed")
         return found + [

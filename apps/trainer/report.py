@@ -6,10 +6,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from apps.trainer.weekly import MarketWeek
-from libs.models.fleet import Trained
+from apps.trainer.week import MarketWeek
+from libs.models.market_training import Trained
 
-_COLOURS = {"champion": "green", "challenger": "cyan", "rejected": "yellow", "failed": "red"}
+# What else has become of a week that is run again is yellow.
+_COLOURS = {"champion": "green", "challenger": "cyan", "failed": "red"}
 
 
 def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
@@ -18,7 +19,7 @@ def print_weeks(console: Console, weeks: Iterable[MarketWeek]) -> None:
     weeks = list(weeks)
     for week in weeks:
         prepared, trained = week.prepared, week.trained
-        colour = _COLOURS[week.outcome]
+        colour = _COLOURS.get(week.outcome, "yellow")
         table.add_row(
             week.market,
             f"{prepared.lines_in:,}" if prepared else "",

@@ -11,14 +11,14 @@ from rich.console import Console
 
 from apps.trainer.code_tag import current_commit
 from apps.trainer.origin import Origin
-from apps.trainer.weekly import THREADS, WORKERS
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.features.preprocess import Failed, Prepared, preprocess
-from libs.models.fleet import Assignment, Trained, Untrained, train_fleet
+from libs.models.fleet import train_fleet
 from libs.models.lifecycle import Lifecycle
+from libs.models.market_training import Assignment, Trained, Untrained
 from libs.models.package import BOOSTER_FILE
 
 
@@ -58,8 +58,8 @@ def reproduce(
         if isinstance(prepared, Failed):
             raise DataError(prepared.reason)
         notify(f"train: {market}")
-        assignment = Assignment(config, prepared.training_path, prepared.labelled, None, None, tuple(prepared.funnel))
-        trained = train_fleet([assignment], folder / "models", WORKERS, THREADS)[market]
+        assignment = Assignment(config, prepared.training_path, folder / "model", prepared.labelled)
+        trained = train_fleet([assignment], environment.trainer)[market]
         if isinstance(trained, Untrained):
             raise DataError(trained.reason)
         boosters = [(Path(at) / BOOSTER_FILE).read_bytes() for at in (version.ref.path, trained.folder)]

@@ -1,59 +1,39 @@
-"""The weekly job: preprocess, train, register, tag, judge, refresh, deploy as a shadow. Top to bottom, once."""
+"""The weekly job: preprocess, train, register, tag, judge, refresh, deploy as a shadow. Top to bottom, once.
 
-import json
+Each step finds what a run that was killed has done of it and goes on from there: tables and trained markets are in the
+week's folder, versions are known by their origin, tags, features and roles are given once. The folder goes last, so a
+week without one has ended.
+"""
+
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
+from apps.trainer.code_tag import current_commit
 from apps.trainer.gate import Gate
-from apps.trainer.origin import Origin
+from apps.trainer.market_locks import MarketLocks
+from apps.trainer.origin import ORIGIN, Origin
+from apps.trainer.registration import Registration
+from apps.trainer.week import MarketWeek, WeekFolder
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
-from libs.base.errors import FitwaveError
-from libs.base.market import Market
+from libs.base.errors import DataError, FitwaveError
+from libs.base.redis_lock import Held
+from libs.features.lake import Lake, LakeVersion
 from libs.features.preprocess import Failed, Prepared, preprocess
-from libs.features.refresh import Destination, Refreshed, refresh
-from libs.models.fleet import REPORT_FILE, RESULT_FILE, Assignment, Trained, Untrained, train_fleet
+from libs.features.refresh import Destination, refresh
+from libs.models.fleet import train_fleet
 from libs.models.lifecycle import Lifecycle
-from libs.models.package import fingerprint
-from libs.models.registry import Version
-
-# Ranks of the shared worker group, and XGBoost threads of each: two ranks of one thread use a small machine's cores
-# and cost two process starts.
-WORKERS, THREADS = 2, 1
+from libs.models.market_training import Assignment, Trained, Untrained
+from libs.models.registry import Role, Version
 
 log = logging.getLogger(__name__)
 
 Notify = Callable[[str], None]
 T = TypeVar("T")
-
-
-@dataclass
-class MarketWeek:
-    """What one market's week came to. `outcome`: champion, challenger, rejected, or failed at `stage`."""
-
-    market: str
-    outcome: str = "failed"
-    stage: str = "preprocess"
-    reason: str = ""
-    prepared: Prepared | None = None
-    trained: Trained | None = None
-    version: str | None = None
-    report_path: str | None = None
-    validation_path: str | None = None
-    warnings: list[str] = field(default_factory=list)
-    tag: str | None = None
-    refreshed: Refreshed | None = None
-
-    def report(self) -> dict[str, Any]:
-        """The week as plain values."""
-        return dict(json.loads(json.dumps(asdict(self), default=str)))
 
 
 @dataclass
@@ -70,44 +50,79 @@ class WeeklyRun:
     def run(self, markets: Sequence[str]) -> dict[str, MarketWeek]:
         """Run the week of these markets. A market that fails is reported in its week; the others go on.
 
+        Markets that another run is at work on are left until the others are through.
+
         Raises:
             DataError: a market is unknown, or there is no code repository to tag.
             TransientError: the cluster, Redis or MLflow is away; run the week again.
         """
-        configs = {name: self.environment.market(name) for name in markets}
-        commit = current_commit(self.environment.code)
-        lifecycle = Lifecycle.of(self.environment, self.endpoints)
-        self.weeks = {name: MarketWeek(name) for name in markets}
+        self.weeks = {self.environment.market(name).name: MarketWeek(name) for name in markets}
+        self.commit = current_commit(self.environment.code)
+        self.lifecycle = Lifecycle.of(self.environment, self.endpoints)
+        self.registration = Registration(self.environment, self.lifecycle.registry, self.commit)
+        locks = MarketLocks(self.environment, self.endpoints, self.notify)
+        busy = locks.busy(markets)
+        for turn in ([name for name in markets if name not in busy], *([name] for name in busy)):
+            with locks.held(turn) as held:
+                self._run(turn, held)
+        return self.weeks
+
+    def _run(self, markets: Sequence[str], held: Mapping[str, Held]) -> None:
+        todo = [name for name in markets if not self._has_ended(name)]
+        if not todo:
+            return
         pages = self.environment.home / "validation"
-        self.gates = {name: Gate(pages, config, self.as_of) for name, config in configs.items()}
-        folder = self.environment.home / "runs" / f"{self.as_of:%Y-%m-%dT%H%M%SZ}-{'-'.join(sorted(markets))[:80]}"
+        self.gates = {name: Gate(pages, self.environment.market(name), self.as_of) for name in todo}
         with connected(self.endpoints):
-            self.notify("preprocess: rules, label maturity, point-in-time features")
-            prepared = self._keep_prepared(preprocess(self.environment.lake, configs, self.as_of, folder))
-            prepared = self._let_through("tables", prepared, Gate.check_tables)
-            self.notify(f"train: {_names(prepared)}")
-            assignments = [self._assignment(lifecycle, configs[name], one) for name, one in prepared.items()]
-            trained = self._keep_trained(train_fleet(assignments, folder / "models", WORKERS, THREADS))
-            trained = self._let_through("shifts", trained, Gate.check_shifts)
+            prepared = self._let_through("tables", self._prepare(todo), Gate.check_tables)
+            trained = self._let_through("shifts", self._train(prepared), Gate.check_shifts)
             self._write_pages()
-            self.notify(f"register, tag and judge: {_names(trained)}")
-            accepted = self._register_all(lifecycle, trained, prepared, commit)
-            self.notify(f"refresh features: {_names(accepted)}")
+            accepted = self._register(trained, prepared, held)
             self._refresh([prepared[name] for name in accepted], accepted)
         for name in list(accepted):
             self.notify(f"deploy: {name}")
-            self._go_live(lifecycle, accepted[name])
-        shutil.rmtree(folder)
-        return self.weeks
+            self._go_live(accepted[name], held[name])
+        for name in todo:
+            self._folder(name).remove()
 
-    def _keep_prepared(self, results: Mapping[str, Prepared | Failed]) -> dict[str, Prepared]:
-        kept = {}
-        for name, result in results.items():
+    def _has_ended(self, name: str) -> bool:
+        """Whether this week of a market, from the data, code and config of now, is over; its outcome is told again."""
+        if self._folder(name).path.exists():
+            return False
+        try:
+            origin = self._origin(name, Lake.open(self.environment.lake).version(name))
+        except DataError:
+            return False  # what is wrong with the lake is said by who reads it
+        version = self.lifecycle.registry.with_tag(name, ORIGIN, origin.digest)
+        outcome = (_role(self.lifecycle, version) or _decided(version)) if version else None
+        if version is None or outcome is None:
+            return False
+        self.notify(f"{name}: this week has been run, and is v{version.number}")
+        week = self.weeks[name]
+        week.version, week.tag = version.number, version.tags.get("fitwave.git_tag")
+        week.report_path = str(version.report) if version.report else None
+        week.end(outcome, "deploy", version.tags.get("fitwave.reason", ""))
+        return True
+
+    def _prepare(self, markets: Sequence[str]) -> dict[str, Prepared]:
+        kept: dict[str, Prepared] = {}
+        for name in markets:
+            found = self._folder(name).take_up(lambda lake, name=name: self._origin(name, lake))  # type: ignore[misc]
+            if found is not None:
+                self.notify(f"{name}: goes on from the tables of a run that was killed")
+                kept[name] = found
+        todo = {name: self.environment.market(name) for name in markets if name not in kept}
+        self.notify(f"preprocess: {_names(todo)}")
+        folder = WeekFolder.of(self.environment.home, self.as_of, "").path
+        for name, result in (preprocess(self.environment.lake, todo, self.as_of, folder) if todo else {}).items():
             if isinstance(result, Failed):
                 self._fail(name, "preprocess", result.reason)
                 self.gates[name].refuse(result.reason)
             else:
-                self.weeks[name].prepared = kept[name] = result
+                self._folder(name).keep(self._origin(name, result.lake_version), result)
+                kept[name] = result
+        for name, one in kept.items():
+            self.weeks[name].prepared = one
         return kept
 
     def _let_through(self, what: str, results: Mapping[str, T], check: Callable[[Gate, T], list[str]]) -> dict[str, T]:
@@ -124,6 +139,29 @@ class WeeklyRun:
                 passed[name] = result
         return passed
 
+    def _train(self, prepared: Mapping[str, Prepared]) -> dict[str, Trained]:
+        self.notify(f"train: {_names(prepared)}")
+        assignments = [self._assignment(one) for one in prepared.values()]
+        kept = {}
+        for name, result in train_fleet(assignments, self.environment.trainer).items():
+            if isinstance(result, Untrained):
+                self._fail(name, "train", result.reason)
+            else:
+                self.weeks[name].trained = kept[name] = result
+        return kept
+
+    def _assignment(self, prepared: Prepared) -> Assignment:
+        champion = self.lifecycle.registry.holder(prepared.market, "champion")
+        return Assignment(
+            market=self.environment.market(prepared.market),
+            training_path=prepared.training_path,
+            folder=self._folder(prepared.market).model,
+            lines=prepared.labelled,
+            champion=champion.ref.path if champion else None,
+            champion_version=champion.number if champion else None,
+            funnel=tuple(prepared.funnel),
+        )
+
     def _write_pages(self) -> None:
         """The gate's findings for people; at night a week is worth more than a page that cannot be drawn."""
         for name, gate in self.gates.items():
@@ -134,92 +172,34 @@ class WeeklyRun:
                 log.exception("validation page of market %s", name)
                 self.notify(f"{name} has no validation page: {type(error).__name__}: {error}")
 
-    def _assignment(self, lifecycle: Lifecycle, market: Market, prepared: Prepared) -> Assignment:
-        champion = lifecycle.registry.holder(market.name, "champion")
-        return Assignment(
-            market=market,
-            training_path=prepared.training_path,
-            lines=prepared.labelled,
-            champion=champion.ref.path if champion else None,
-            champion_version=champion.number if champion else None,
-            funnel=tuple(prepared.funnel),
-        )
-
-    def _keep_trained(self, results: Mapping[str, Trained | Untrained]) -> dict[str, Trained]:
-        kept = {}
-        for name, result in results.items():
-            if isinstance(result, Untrained):
-                self._fail(name, "train", result.reason)
-            else:
-                self.weeks[name].trained = kept[name] = result
-        return kept
-
-    def _register_all(
-        self,
-        lifecycle: Lifecycle,
-        trained: Mapping[str, Trained],
-        prepared: Mapping[str, Prepared],
-        commit: Commit,
+    def _register(
+        self, trained: Mapping[str, Trained], prepared: Mapping[str, Prepared], held: Mapping[str, Held]
     ) -> dict[str, Version]:
         """Register, tag and judge each market; the versions that met their standards come back."""
+        self.notify(f"register, tag and judge: {_names(trained)}")
         accepted = {}
         for name, one in trained.items():
-            origin = Origin.now(self.as_of, prepared[name].lake_version, commit, self.environment.market(name))
+            week = self.weeks[name]
+            if one.report_fault:
+                self.notify(f"{name} has no model report: {one.report_fault}")
             try:
-                version = self._register(lifecycle, one, origin, commit)
+                held[name].require(f"the run of market {name!r}")
+                origin = self._origin(name, prepared[name].lake_version)
+                version = self.registration.register(one, origin, week.warnings)
             except FitwaveError as error:
                 self._fail(name, "register", str(error))
                 continue
+            week.version, week.tag = version.number, self.registration.tag_of(version)
+            week.report_path = str(version.report) if version.report else None
             if one.judgement.passed:
                 accepted[name] = version
             else:
-                self._end(name, "rejected", "judge", one.judgement.reason)
+                week.end("rejected", "judge", one.judgement.reason)
         return accepted
-
-    def _register(self, lifecycle: Lifecycle, trained: Trained, origin: Origin, commit: Commit) -> Version:
-        week, market = self.weeks[trained.market], trained.market
-        passed = trained.judgement.passed
-        (trained.folder / RESULT_FILE).replace(trained.folder / "evaluation.json")
-        version = lifecycle.registry.register(
-            market,
-            trained.folder,
-            fingerprint(trained.folder),
-            {name: value for name, value in asdict(trained.metrics).items() if value is not None}
-            | trained.judgement.bounds,
-            origin.tags()
-            | {
-                "fitwave.git_dirty": str(commit.dirty).lower(),
-                "fitwave.compared_with": trained.champion_version or "",
-                "fitwave.report_fault": trained.report_fault,
-                "fitwave.status": "accepted" if passed else "rejected",
-                "fitwave.reason": trained.judgement.reason,
-            },
-            self._report_beside(trained),
-        )
-        week.report_path = str(version.report) if version.report else None
-        week.version, week.tag = version.number, tag_name(self.environment.name, market, version.number)
-        tag_version(
-            self.environment.code,
-            week.tag,
-            commit,
-            f"{market} v{version.number}, data until {self.as_of:%Y-%m-%d}: "
-            + ("accepted" if passed else f"rejected, {trained.judgement.reason}"),
-        )
-        lifecycle.registry.tag(market, version.number, {"fitwave.git_tag": week.tag})
-        return version
-
-    def _report_beside(self, trained: Trained) -> Path | None:
-        """Move the report out of the package's folder: it is logged beside the package, not as a part of it."""
-        if trained.report_fault:
-            self.notify(f"{trained.market} has no model report: {trained.report_fault}")
-            return None
-        # No market's name has a dot.
-        folder = trained.folder.with_name(f"{trained.market}.report")
-        folder.mkdir(exist_ok=True)
-        return (trained.folder / REPORT_FILE).replace(folder / REPORT_FILE)
 
     def _refresh(self, prepared: Sequence[Prepared], accepted: dict[str, Version]) -> None:
         """Bring features online; a market whose coverage is too low is taken out of `accepted`."""
+        self.notify(f"refresh features: {_names(accepted)}")
         if not prepared:
             return
         environment = self.environment
@@ -234,23 +214,44 @@ class WeeklyRun:
             else:
                 self.weeks[name].refreshed = result
 
-    def _go_live(self, lifecycle: Lifecycle, version: Version) -> None:
-        trained = self.weeks[version.market].trained
+    def _go_live(self, version: Version, held: Held) -> None:
+        week = self.weeks[version.market]
+        trained = week.trained
         evidence = {"metrics": asdict(trained.metrics), "judgement": asdict(trained.judgement)} if trained else {}
         try:
-            role = lifecycle.go_live(version, evidence)
+            held.require(f"the run of market {version.market!r}")
+            # The verdict on a version that was deployed by a run that was killed then is not undone.
+            outcome = _decided(version) or self.lifecycle.go_live(version, evidence)
         except FitwaveError as error:
             self._fail(version.market, "deploy", str(error))
         else:
-            self._end(version.market, role, "deploy", "")
+            week.end(outcome, "deploy")
 
     def _fail(self, market: str, stage: str, reason: str) -> None:
-        self._end(market, "failed", stage, reason)
+        self.weeks[market].end("failed", stage, reason)
         self.notify(f"{market} failed at {stage}: {reason}")
 
-    def _end(self, market: str, outcome: str, stage: str, reason: str) -> None:
-        week = self.weeks[market]
-        week.outcome, week.stage, week.reason = outcome, stage, reason
+    def _folder(self, market: str) -> WeekFolder:
+        return WeekFolder.of(self.environment.home, self.as_of, market)
+
+    def _origin(self, market: str, lake: LakeVersion) -> Origin:
+        return Origin.now(self.as_of, lake, self.commit, self.environment.market(market))
+
+
+def _role(lifecycle: Lifecycle, version: Version) -> Role | None:
+    """The role that a version has now."""
+    roles: tuple[Role, ...] = ("champion", "challenger")
+    for role in roles:
+        holder = lifecycle.registry.holder(version.market, role)
+        if holder is not None and holder.number == version.number:
+            return role
+    return None
+
+
+def _decided(version: Version) -> str | None:
+    """What has been decided about a version since it was accepted; nothing, if it has still to be deployed."""
+    status = version.tags["fitwave.status"]
+    return None if status == "accepted" else status
 
 
 def _names(markets: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from apps.serve.key_store import KeyStore
 from benchmarks.serving.load import Target, write_questions
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
-from libs.base.environment import Environment
+from libs.base.environment import Environment, Trainer
 from libs.base.errors import DataError
 from libs.base.market import Replicas
 from libs.features.generator.deliveries import cut_off, deliver
@@ -20,7 +20,8 @@ from libs.features.lake import Lake
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, refresh
 from libs.models.contract import ModelRef
-from libs.models.fleet import Assignment, Untrained, train_fleet
+from libs.models.fleet import train_fleet
+from libs.models.market_training import Assignment, Untrained
 from libs.models.package import fingerprint
 from libs.models.sampling import in_sample
 from libs.models.serving_plan import Challenger, LiveState, apply, render
@@ -85,8 +86,8 @@ def set_up(environment: Environment, endpoints: Endpoints) -> Stage:
         prepared = preprocess(environment.lake, {MARKET: market}, cut_off(_PLAN, 0), environment.home / "run")[MARKET]
         if isinstance(prepared, Failed):
             raise DataError(f"{prepared.stage}: {prepared.reason}")
-        assignment = Assignment(market, prepared.training_path, prepared.labelled, None, None)
-        trained = train_fleet([assignment], environment.home / "models", workers=1, threads=2)[MARKET]
+        assignment = Assignment(market, prepared.training_path, environment.home / "model", prepared.labelled)
+        trained = train_fleet([assignment], Trainer(workers=1, threads=2))[MARKET]
         if isinstance(trained, Untrained):
             raise DataError(f"training: {trained.reason}")
         refresh(Destination(environment.name, environment.home, endpoints.redis_url), [prepared])

@@ -20,7 +20,8 @@ from apps.shadow.cli import print_verdict
 from apps.shadow.promotion import judge_window, settle, shadow_of
 from apps.shadow.verdict import Verdict
 from apps.trainer.report import print_weeks
-from apps.trainer.weekly import MarketWeek, WeeklyRun
+from apps.trainer.week import MarketWeek
+from apps.trainer.weekly import WeeklyRun
 from infra.demo.traffic import Shoppers, Tally, Traffic, ask
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment

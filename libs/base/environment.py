@@ -69,6 +69,21 @@ class Serving(Frozen):
     refreshing: Refreshing = Refreshing()
 
 
+class Trainer(Frozen):
+    """How the weekly job uses the cluster.
+
+    The markets of a run are shared out to `workers` ranks of `threads` XGBoost threads each. A market of
+    `distributed_from_lines` labelled lines or more is trained by all ranks together, each with a shard; a shard that
+    would take more than `rank_memory_gib` is kept on disk. A booster in training is kept every `checkpoint_s`.
+    """
+
+    workers: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1)
+    distributed_from_lines: int = Field(default=1_000_000, ge=1)
+    rank_memory_gib: float = Field(default=2.0, gt=0)
+    checkpoint_s: float = Field(default=30.0, gt=0)
+
+
 class Code(Frozen):
     """The repository that is tagged with each model version; `remote` names where tags are pushed, if anywhere."""
 
@@ -91,6 +106,7 @@ class Environment(Frozen):
     lake_uri: str | None = None
     code: Code = Code()
     serving: Serving = Serving()
+    trainer: Trainer = Trainer()
     markets: dict[str, Market] = Field(min_length=1)
 
     @property

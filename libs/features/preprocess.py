@@ -107,7 +107,8 @@ def preprocess(
             groups[name] = _groups(lake, name, read[name], lines_per_group)
         except DataError as error:
             results[name] = Failed(name, "preprocess", str(error))
-    staging = Staging(folder / "staging")
+    # In the folder of a market, so that two runs on other markets may share a folder.
+    staging = Staging(folder / next(iter(markets)) / "staging")
     shutil.rmtree(staging.folder, ignore_errors=True)
     try:
         if groups:

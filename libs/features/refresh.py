@@ -19,11 +19,12 @@ from feast import FeatureStore
 from ray.data import TaskPoolStrategy
 
 from libs.base.environment import Refreshing
+from libs.base.redis_lock import Held
 from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared
-from libs.features.sides import SIDES, WRITING, Held, Sides, digest_of, place
+from libs.features.sides import SIDES, WRITING, Sides, digest_of, place
 
 KEYS = {"customers": "customer_id", "articles": "article_id"}
 _PART_ROWS = 16_000
@@ -236,7 +237,7 @@ def _finish(
             f"Redis' memory and evictions, then run the refresh again.",
         )
     Contents(filling.now).save(destination.home, sides, market, filling.side)
-    held.require()
+    held.require("the refresh")
     sides.make_live(market, filling.side, datetime.fromisoformat(filling.prepared.as_of))
     return Refreshed(
         market=market,

@@ -9,18 +9,15 @@ import hashlib
 import json
 import math
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-import redis
-from redis.exceptions import LockError
-
-from libs.base.errors import DataError, TransientError
+from libs.base import redis_lock
+from libs.base.errors import DataError
+from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
 
 SIDES = ("a", "b")
@@ -31,8 +28,6 @@ _LOOK_EVERY_S = 0.5
 # A reader that looked just before, and took its time to read.
 _SETTLED_S = 2 * _LOOK_EVERY_S + 1.0
 _TIMEOUT_S = 2.0
-# A refresh that died is in nobody's way for longer; one that lives says so three times as often.
-_LOCK_S = 15.0
 # No weekly job takes longer from reading the lake to its refresh.
 _LONGEST_RUN_S = 14 * 86_400
 _CLOCKS_DIFFER_S = 60.0
@@ -59,19 +54,6 @@ def place(market: str, side: str) -> str:
     return f"{market}@{side}"
 
 
-@dataclass(frozen=True)
-class Held:
-    """A market that is being refreshed."""
-
-    lock: Any
-
-    def require(self) -> None:
-        """Raises: TransientError: this process stood still for so long that another may have begun meanwhile."""
-        with _answering():
-            if not self.lock.owned():
-                raise TransientError("the refresh stood still, and another may be at work by now. Run it again.")
-
-
 class Sides:
     """The sides of one environment's markets, in Redis beside the features."""
 
@@ -88,7 +70,7 @@ class Sides:
         Raises:
             TransientError: Redis is away.
         """
-        with _answering():
+        with answering():
             found = self._redis.get(self._key("live", market))
         if not isinstance(found, bytes):
             return None
@@ -132,19 +114,19 @@ class Sides:
             TransientError: Redis is away.
         """
         live = Live(market, side, secrets.token_hex(8), as_of, datetime.now(UTC))
-        with _answering():
+        with answering():
             self._redis.set(self._key("live", market), json.dumps(asdict(live), default=datetime.isoformat))
         return live
 
     def contents(self, market: str, side: str) -> str | None:
         """The name of what a side holds; `WRITING` since a write began, None if nothing was ever written."""
-        with _answering():
+        with answering():
             found = self._redis.get(self._key("contents", place(market, side)))
         return found.decode() if isinstance(found, bytes) else None
 
     def set_contents(self, market: str, side: str, name: str) -> None:
         """Say what a side holds, or that it is being written."""
-        with _answering():
+        with answering():
             self._redis.set(self._key("contents", place(market, side)), name)
 
     def forget(self, market: str, customer_id: str) -> None:
@@ -154,7 +136,7 @@ class Sides:
             TransientError: Redis is away.
         """
         key = self._key("forgotten", market)
-        with _answering():
+        with answering():
             self._redis.zadd(key, {digest_of(customer_id): time.time()})
             self._redis.expire(key, _LONGEST_RUN_S)
 
@@ -164,36 +146,22 @@ class Sides:
         Raises:
             TransientError: Redis is away.
         """
-        with _answering():
+        with answering():
             found = self._redis.zrangebyscore(
                 self._key("forgotten", market), moment.timestamp() - _CLOCKS_DIFFER_S, math.inf
             )
         return {digest.decode() for digest in found}  # type: ignore[union-attr]
 
     @contextmanager
-    def refreshing(self, market: str) -> Iterator["Held"]:
+    def refreshing(self, market: str) -> Iterator[Held]:
         """Be the only refresh of a market; one that died is waited for until it is forgotten.
 
         Raises:
             TransientError: another one is at work, or Redis is away.
         """
-        name, patience = self._key("refreshing", market), _LOCK_S + 1
-        lock = self._redis.lock(name, timeout=_LOCK_S, blocking_timeout=patience, thread_local=False)
-        with _answering():
-            if not lock.acquire():
-                raise TransientError(
-                    f"market {market!r}: another refresh is at work. Wait for it, then run this again."
-                )
-        ended = threading.Event()
-        renewal = threading.Thread(target=_renew, args=(lock, ended), daemon=True)
-        renewal.start()
-        try:
-            yield Held(lock)
-        finally:
-            ended.set()
-            renewal.join()
-            with _answering(), suppress(LockError):
-                lock.release()
+        busy = f"market {market!r}: another refresh is at work. Wait for it, then run this again."
+        with hold(self._redis, self._key("refreshing", market), redis_lock.HELD_S + 1, busy) as held:
+            yield held
 
     def _key(self, kind: str, name: str) -> str:
         return f"fitwave:{{{self._environment}}}:{kind}:{name}"
@@ -202,19 +170,3 @@ class Sides:
 def digest_of(customer_id: str) -> str:
     """What stands for a customer who was forgotten."""
     return hashlib.sha256(customer_id.encode()).hexdigest()
-
-
-def _renew(lock: Any, ended: threading.Event) -> None:
-    while not ended.wait(_LOCK_S / 3):
-        try:
-            lock.reacquire()
-        except redis.RedisError:
-            continue  # the release at the end says what was wrong
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        raise TransientError(f"the online feature store does not answer: {error}. Is Redis up?") from error

@@ -2,14 +2,12 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray.util
 import xgboost as xgb
 import xgboost_ray.main
@@ -17,38 +15,44 @@ from xgboost.tracker import RabitTracker
 from xgboost_ray import RayDMatrix, RayFileType, RayParams
 
 from libs.base.market import Training
-from libs.features.assembly import FEATURES, Matrix
-from libs.models.ordinal import Codes, FitBooster, beyond, booster_parameters, check_outcomes
+from libs.features.assembly import FEATURES
+from libs.models.ordinal import beyond, booster_parameters
+from libs.models.shards import OUTCOME, examples
+from libs.models.training import Fit
 
 _LABELS = ("beyond_small", "beyond_fit")
 _SHARDS_PER_ACTOR = 2
 # How often an actor may be lost over the whole run before it counts as broken.
 _MAX_ACTOR_RESTARTS = 5
+# How often it is looked whether a lost actor can be had again; by default xgboost-ray lets half a minute pass.
+_LOOK_FOR_ACTORS, _LOOK_FOR_ACTORS_S = "RXGB_ELASTIC_RESTART_RESOURCE_CHECK_S", "5"
 
 
-def fit_elastic(actors: int) -> FitBooster:
-    """A fit function with the signature of `fit_booster` that trains on this many actors."""
+def fit_elastic(actors: int, folder: Path) -> Fit:
+    """An engine that trains on this many actors, from shards that are in `folder` while it does."""
 
-    def fit(rows: Matrix, outcomes: Codes, training: Training, threads: int) -> xgb.Booster:
-        check_outcomes(outcomes)
+    def fit(training_path: str, training: Training, threads: int) -> xgb.Booster:
         xgboost_ray.main._start_rabit_tracker = _start_tracker
-        with TemporaryDirectory(prefix="fitwave-shards-") as folder:
-            shards = _write_shards(rows, outcomes, Path(folder), actors * _SHARDS_PER_ACTOR)
+        os.environ.setdefault(_LOOK_FOR_ACTORS, _LOOK_FOR_ACTORS_S)
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shards = _write_shards(training_path, folder, actors * _SHARDS_PER_ACTOR)
             # xgboost-ray knows one target at a time.
-            of_target = []
-            for label in _LABELS:
-                data = RayDMatrix(shards, label=label, columns=[*FEATURES, label], filetype=RayFileType.PARQUET)
-                of_target.append(
-                    xgboost_ray.train(
-                        booster_parameters(training, threads),
-                        data,
-                        num_boost_round=training.rounds,
-                        ray_params=_ray_params(actors, threads),
-                    )
-                )
-            return joined(*of_target)
+            return joined(*(_fit_target(label, shards, training, actors, threads) for label in _LABELS))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     return fit
+
+
+def _fit_target(label: str, shards: list[str], training: Training, actors: int, threads: int) -> xgb.Booster:
+    booster: xgb.Booster = xgboost_ray.train(
+        booster_parameters(training, threads),
+        RayDMatrix(shards, label=label, columns=[*FEATURES, label], filetype=RayFileType.PARQUET),
+        num_boost_round=training.rounds,
+        ray_params=_ray_params(actors, threads),
+    )
+    return booster
 
 
 def _ray_params(actors: int, threads: int) -> RayParams:
@@ -62,19 +66,19 @@ def _ray_params(actors: int, threads: int) -> RayParams:
     )
 
 
-def _write_shards(rows: Matrix, outcomes: Codes, folder: Path, shards: int) -> list[str]:
-    """Parquet shards that the actors read for themselves, so that the driver's copy can go."""
-    labels = beyond(outcomes)
-    # A fixed shuffle: each actor should see all seasons.
-    order = np.random.default_rng(0).permutation(len(rows))
-    paths = []
-    for index, part in enumerate(np.array_split(order, shards)):
-        columns = {name: pa.array(rows[part, column]) for column, name in enumerate(FEATURES)}
-        columns |= {label: pa.array(labels[part, column]) for column, label in enumerate(_LABELS)}
-        path = folder / f"shard-{index:04d}.parquet"
-        pq.write_table(pa.table(columns), path)
-        paths.append(str(path))
-    return paths
+def _write_shards(training_path: str, folder: Path, shards: int) -> list[str]:
+    """Parquet shards that the actors read for themselves."""
+    # Shuffled, so that each actor sees all seasons; always alike, so that a version can be made again.
+    labelled = examples(training_path).map_batches(_with_labels, batch_format="pyarrow")
+    labelled.repartition(shards, shuffle=True).write_parquet(str(folder))
+    return [str(path) for path in sorted(folder.glob("*.parquet"))]
+
+
+def _with_labels(block: pa.Table) -> pa.Table:
+    labels = beyond(block[OUTCOME].to_numpy())
+    for column, label in enumerate(_LABELS):
+        block = block.append_column(label, pa.array(labels[:, column]))
+    return block.drop_columns([OUTCOME])
 
 
 def joined(first: xgb.Booster, second: xgb.Booster) -> xgb.Booster:

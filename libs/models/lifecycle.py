@@ -5,23 +5,22 @@ next `publish`, whoever calls it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-
-import redis
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
-from libs.base.errors import DataError, TransientError
+from libs.base.errors import DataError
+from libs.base.redis_lock import hold
 from libs.base.redis_url import connect
 from libs.models.ledger import Entry, Ledger
 from libs.models.registry import Registry, Role, Version
 from libs.models.serving_plan import Challenger, LiveState, apply, render
 
-# Longer than any single change takes; a holder that died gives the lock back after it.
-_LOCK_S = 300.0
-_LOCK_WAIT_S = 240.0
+# Longer than any single change takes.
+_PATIENCE_S = 300.0
 _REDIS_TIMEOUT_S = 5.0
 
 
@@ -52,18 +51,9 @@ class Lifecycle:
             TransientError: Redis is away, or somebody else holds the lock for too long.
         """
         client = connect(self.endpoints.redis_url, _REDIS_TIMEOUT_S)
-        lock = client.lock(f"fitwave:{{{self.environment.name}}}:roles", timeout=_LOCK_S, blocking_timeout=_LOCK_WAIT_S)
-        try:
-            held = lock.acquire()
-        except redis.RedisError as error:
-            raise TransientError(f"Redis does not answer, so roles cannot be locked: {error}") from error
-        if not held:
-            raise TransientError(f"somebody else has been changing roles for {_LOCK_WAIT_S:g} s; try again")
-        try:
+        busy = f"somebody else has been changing roles for {_PATIENCE_S:g} s; try again"
+        with closing(client), hold(client, f"fitwave:{{{self.environment.name}}}:roles", _PATIENCE_S, busy):
             yield
-        finally:
-            lock.release()
-            client.close()
 
     def state(self) -> LiveState:
         """Who has which role, read from the registry."""
@@ -116,11 +106,17 @@ class Lifecycle:
             return "champion"
         replaced = self.registry.holder(version.market, "challenger")
         if replaced is None or replaced.number != version.number:
-            entry = Entry(version.market, "shadow", version.number, champion.number, "met the standards", evidence)
-            since = entry.at.replace("+00:00", "Z").replace(":", "")
+            since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "")
             self.registry.tag(version.market, version.number, {"fitwave.shadow_since": since})
             if replaced is not None:
                 self.registry.tag(version.market, replaced.number, {"fitwave.status": "replaced"})
             self.registry.assign(version.market, "challenger", version.number, replaced.number if replaced else None)
-            self.ledger.append(entry)
+        # A run that was killed may have got as far as the role.
+        if not self._was_shadowed(version):
+            reason = "met the standards"
+            self.ledger.append(Entry(version.market, "shadow", version.number, champion.number, reason, evidence))
         return "challenger"
+
+    def _was_shadowed(self, version: Version) -> bool:
+        entries = self.ledger.entries(version.market)
+        return any((one.action, one.version) == ("shadow", version.number) for one in entries)

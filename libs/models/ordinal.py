@@ -7,7 +7,6 @@ questions with the threshold as a feature, which would also keep the answers fro
 0.002 fit-class AUC on the public data: its trees spend their depth on telling the questions apart.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,10 @@ from scipy.optimize import minimize
 from libs.base.errors import DataError
 from libs.base.market import Training
 from libs.features.assembly import FEATURES, MONOTONE, Matrix
+from libs.models.checkpoint import Checkpoint
 
 Codes = npt.NDArray[np.int8]
 Probabilities = npt.NDArray[np.float64]
-
-# What an engine does: rows, outcomes, config and threads in, a fitted booster out.
-FitBooster = Callable[[Matrix, Codes, Training, int], xgb.Booster]
 
 SMALL, FIT, LARGE = 0, 1, 2
 
@@ -63,13 +60,15 @@ def beyond(outcomes: Codes) -> npt.NDArray[np.float32]:
     return np.column_stack([outcomes > SMALL, outcomes > FIT]).astype(np.float32)
 
 
-def fit_booster(rows: Matrix, outcomes: Codes, training: Training, threads: int = 1) -> xgb.Booster:
+def fit_booster(
+    rows: Matrix, outcomes: Codes, training: Training, threads: int = 1, checkpoint: Checkpoint | None = None
+) -> xgb.Booster:
     """Fit the booster on assembled rows.
 
     Raises:
         DataError: an outcome is absent from the rows; nothing could be learned about it.
     """
-    return boost(booster_data(rows, outcomes), training, threads)
+    return boost(booster_data(rows, outcomes), training, threads, checkpoint)
 
 
 def booster_data(rows: Matrix, outcomes: Codes) -> xgb.QuantileDMatrix:
@@ -82,9 +81,16 @@ def booster_data(rows: Matrix, outcomes: Codes) -> xgb.QuantileDMatrix:
     return xgb.QuantileDMatrix(rows, beyond(outcomes), feature_names=list(FEATURES))
 
 
-def boost(data: xgb.QuantileDMatrix, training: Training, threads: int = 1) -> xgb.Booster:
-    """Fit the booster with a market's training config."""
-    return xgb.train(booster_parameters(training, threads), data, num_boost_round=training.rounds)
+def boost(data: xgb.DMatrix, training: Training, threads: int = 1, checkpoint: Checkpoint | None = None) -> xgb.Booster:
+    """Fit the booster with a market's training config; with a checkpoint, go on from where it was last kept."""
+    begun = checkpoint.booster() if checkpoint else None
+    return xgb.train(
+        booster_parameters(training, threads),
+        data,
+        num_boost_round=training.rounds - (begun.num_boosted_rounds() if begun else 0),
+        xgb_model=begun,
+        callbacks=checkpoint.keepers() if checkpoint else None,
+    )
 
 
 def check_outcomes(outcomes: Codes) -> None:

@@ -108,6 +108,12 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def windows_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """The lines a package was trained, calibrated and judged on: how many, from when to when."""
+    card = Card.model_validate_json((folder / CARD_FILE).read_bytes())
+    return dict(card.training["windows"])
+
+
 class OtherFormatError(DataError):
     """A package of a release whose features are not those of this code."""
 

@@ -5,6 +5,7 @@ expects to replace.
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ class Registry:
     ) -> Version:
         """Log a package with its metrics, and its report beside it, and register it as the market's next version."""
         with self._reachable():
-            run = self._client.create_run(self._experiment(market), run_name=f"{market}-{tags.get('as_of', '')}")
+            name = f"{market}-{tags.get('as_of', '')}"
+            run = self._client.create_run(self._experiment(market), run_name=name, tags=dict(tags))
             run_id = run.info.run_id
             for name, value in metrics.items():
                 self._client.log_metric(run_id, name, value)
@@ -96,9 +98,8 @@ class Registry:
 
     def _kept(self, run: Run, name: str) -> str:
         """Where an artifact stays for whoever needs it on this machine: where it was logged, or a copy."""
-        place = urlsplit(run.info.artifact_uri)
-        if place.scheme in ("", "file"):
-            return str(Path(unquote(place.path)) / name)
+        if folder := _local(run):
+            return str(folder / name)
         # Left to itself, MLflow copies into a temporary folder, which is gone with the next start of the machine.
         copies = self._artifacts.parent / "copies" / run.info.run_id
         copies.mkdir(parents=True, exist_ok=True)
@@ -158,6 +159,22 @@ class Registry:
                     ) from None
                 raise
 
+    def with_tag(self, market: str, name: str, value: str) -> Version | None:
+        """The market's latest version with this tag, if any."""
+        wanted = f"name = '{self.model_name(market)}' and tags.`{name}` = '{value}'"
+        with self._reachable():
+            found = [self._version(market, one) for one in self._client.search_model_versions(wanted)]
+        return max(found, key=lambda one: int(one.number), default=None)
+
+    def discard_unfinished(self, market: str, name: str, value: str) -> None:
+        """Remove the runs with this tag that were killed before they became a version."""
+        with self._reachable():
+            for run in self._client.search_runs([self._experiment(market)], f"tags.`{name}` = '{value}'"):
+                if not self._client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+                    self._client.delete_run(run.info.run_id)
+                    if folder := _local(run):
+                        shutil.rmtree(folder.parent, ignore_errors=True)
+
     def versions(self, market: str) -> list[Version]:
         """All versions of a market, oldest first."""
         with self._reachable():
@@ -193,3 +210,9 @@ class Registry:
             if error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"):
                 raise TransientError(f"the MLflow store does not answer: {error}. Check mlflow_uri.") from error
             raise
+
+
+def _local(run: Run) -> Path | None:
+    """Where a run's artifacts are, if that is a folder of this machine."""
+    place = urlsplit(run.info.artifact_uri)
+    return Path(unquote(place.path)) if place.scheme in ("", "file") else None

@@ -32,6 +32,7 @@ from libs.features.assembly import Matrix
 from libs.features.splits import CALIBRATION, HOLDOUT, TRAIN
 from libs.models import weighted
 from libs.models.bootstrap import Interval, replicates
+from libs.models.examples import bought, learned
 from libs.models.ordinal import (
     Codes,
     boost,
@@ -41,7 +42,7 @@ from libs.models.ordinal import (
     margins,
     probabilities,
 )
-from libs.models.training import MIN_LINES, bought, learned
+from libs.models.training import MIN_LINES
 
 # What is searched, between ends that boosted trees of this size were seen to do well in; steps that a person can read.
 SPACE: dict[str, Any] = {
@@ -164,10 +165,7 @@ def inner_data(market: Market, training_path: str) -> Inner:
 
 def _assembled(inner: Mapping[str, pl.DataFrame]) -> dict[str, tuple[Matrix, Codes]]:
     """Rows and outcomes of each window, as training assembles them."""
-    return {
-        name: learned(rows, rows.clear()) if name == TRAIN else bought(rows, with_choice=True)
-        for name, rows in inner.items()
-    }
+    return {name: learned(rows) if name == TRAIN else bought(rows, with_choice=True) for name, rows in inner.items()}
 
 
 def search(market: Market, training_path: str, budget: Budget, folder: Path) -> Tuned:

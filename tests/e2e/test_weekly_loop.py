@@ -26,7 +26,8 @@ from apps.shadow import promotion
 from apps.shadow.cli import app as shadow_app
 from apps.trainer.cli import app as trainer_app
 from apps.trainer.jobs import TrainerJobs
-from apps.trainer.weekly import MarketWeek, WeeklyRun
+from apps.trainer.week import MarketWeek
+from apps.trainer.weekly import WeeklyRun
 from infra.cli import app as fitwave
 from infra.demo.traffic import Shoppers, Tally, Traffic
 from libs.base.endpoints import Endpoints

@@ -1,38 +1,53 @@
 """Models through the real MLflow, Ray Train and xgboost-ray."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
+from libs.base.environment import Trainer
 from libs.base.errors import DataError
 from libs.base.market import Market, Training
 from libs.features.tables import build_tables
-from libs.models.fleet import REPORT_FILE, Assignment, Trained, Untrained, read_result, train_fleet, train_market
+from libs.models.evaluation import Metrics
+from libs.models.fleet import train_fleet
+from libs.models.market_training import REPORT_FILE, Assignment, Trained, Untrained, read_result, train_market
 from libs.models.package import fingerprint, load, save
 from libs.models.registry import Registry
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial
-from libs.models.training import fit_market
+from libs.models.training import Fitted, fit_market
 from tests.small_market import AS_OF, small_market
 
 TRAINING = Training(rounds=40, min_child_weight=5)
+# Long enough to be killed in the middle of.
+LONG = TRAINING.model_copy(update={"rounds": 1500, "learning_rate": 0.01})
 
 
 @pytest.fixture(scope="module")
 def training_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    data = small_market(lines=8_000)
+    return write_table(tmp_path_factory.mktemp("training"), lines=8_000)
+
+
+def write_table(folder: Path, lines: int) -> str:
+    data = small_market(lines=lines)
     tables = build_tables(Market(name="de"), data.lines, data.returns, data.customers, data.articles, AS_OF)
-    path = tmp_path_factory.mktemp("training") / "training.parquet"
+    path = folder / "training.parquet"
     tables.training.write_parquet(path)
     return str(path)
 
 
-def assignment(name: str, path: str, training: Training = TRAINING) -> Assignment:
-    return Assignment(Market(name=name, training=training), path, 1000, None, None)
+@pytest.fixture(scope="module")
+def alone(training_path: str) -> Fitted:
+    """What a single process makes of it."""
+    return fit_market(Market(name="de", training=TRAINING), training_path, champion=None)
 
 
 @pytest.fixture(scope="module")
@@ -41,33 +56,117 @@ def ray_cluster(endpoints: Endpoints) -> Iterator[None]:
         yield
 
 
+def assignment(name: str, path: str, folder: Path, training: Training = TRAINING) -> Assignment:
+    return Assignment(Market(name=name, training=training), path, folder / name / "model", 1000)
+
+
+def trained(result: Trained | Untrained) -> Trained:
+    assert isinstance(result, Trained), result
+    return result
+
+
 def test_a_fleet_trains_like_a_single_process_and_a_bad_market_fails_alone(
-    ray_cluster: None, training_path: str, tmp_path: Path
+    ray_cluster: None, training_path: str, alone: Fitted, tmp_path: Path
 ) -> None:
     thin = tmp_path / "thin.parquet"
     pl.read_parquet(training_path).head(50).write_parquet(thin)
-    assignments = [assignment("de", training_path), assignment("thin", str(thin)), assignment("us", training_path)]
-    results = train_fleet(assignments, tmp_path / "models", workers=2, threads=1)
-    alone = fit_market(Market(name="de", training=TRAINING), training_path, champion=None)
+    paths = {"de": training_path, "thin": str(thin), "us": training_path}
+    results = train_fleet([assignment(name, path, tmp_path) for name, path in paths.items()], Trainer())
     for name in ("de", "us"):
-        trained = results[name]
-        assert isinstance(trained, Trained)
-        assert load(trained.folder).booster.save_raw() == alone.package.booster.save_raw()
-        assert trained.metrics == alone.evaluation.overall
-        assert "Size model of market" in (trained.folder / REPORT_FILE).read_text(encoding="utf-8")
+        one = trained(results[name])
+        assert load(one.folder).booster.save_raw() == alone.package.booster.save_raw()
+        assert one.metrics == alone.evaluation.overall
+        assert one.report is not None
+        assert "Size model of market" in one.report.read_text(encoding="utf-8")
+        assert sorted(path.name for path in one.folder.parent.iterdir()) == ["model", "model.begun", "model.report"]
     failed = results["thin"]
     assert isinstance(failed, Untrained)
     assert "100 are needed" in failed.reason
 
 
-def test_the_elastic_engine_gives_an_equivalent_model(ray_cluster: None, training_path: str, tmp_path: Path) -> None:
-    elastic = TRAINING.model_copy(update={"engine": "xgboost_ray"})
-    results = train_fleet([assignment("de", training_path, elastic)], tmp_path / "models", workers=2, threads=1)
-    trained = results["de"]
-    assert isinstance(trained, Trained), trained
-    alone = fit_market(Market(name="de", training=TRAINING), training_path, champion=None).evaluation.overall
-    assert trained.metrics.auc_macro == pytest.approx(alone.auc_macro, abs=0.01)
-    assert trained.metrics.log_loss == pytest.approx(alone.log_loss, abs=0.01)
+@contextmanager
+def killed(name: str, when: Callable[[], bool], times: int) -> Iterator[list[int]]:
+    """Meanwhile, as often as that, a process of Ray's of this name is killed as soon as it is time to."""
+    ended = threading.Event()
+    pids: list[int] = []
+
+    def kill() -> None:
+        while not ended.wait(0.05) and len(pids) < times:
+            for process in psutil.process_iter(["name", "cmdline"]):
+                if name in " ".join(process.info["cmdline"] or []) and process.pid not in pids and when():
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                        pids.append(process.pid)
+                    break
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield pids
+    finally:
+        ended.set()
+        killer.join()
+
+
+def test_a_market_whose_rank_dies_is_trained_by_itself_from_its_checkpoint_and_its_neighbours_stay_trained(
+    ray_cluster: None, training_path: str, alone: Fitted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fleet = [assignment("de", training_path, tmp_path), assignment("long", training_path, tmp_path, LONG)]
+    fleet[1] = replace(fleet[1], lines=10)  # the last one of the only rank
+    kept = fleet[1].checkpoint(0.2).path
+    with killed("ray::RayTrainWorker", kept.exists, times=1) as pids:
+        results = train_fleet(fleet, Trainer(workers=1, checkpoint_s=0.2))
+    assert len(pids) == 1
+    assert "market long is trained once more, by itself" in caplog.text
+    assert "market de is trained once more" not in caplog.text
+    assert load(trained(results["de"]).folder).booster.save_raw() == alone.package.booster.save_raw()
+    assert load(trained(results["long"]).folder).booster.num_boosted_rounds() == LONG.rounds
+    assert not kept.exists()
+
+
+def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else(
+    ray_cluster: None, training_path: str, tmp_path: Path
+) -> None:
+    fleet = [assignment("de", training_path, tmp_path), assignment("deadly", training_path, tmp_path, LONG)]
+    fleet[1] = replace(fleet[1], lines=10)
+    kept = fleet[1].checkpoint(0.2).path
+    with (
+        killed("ray::RayTrainWorker", kept.exists, times=1),
+        killed("ray::train_market", kept.exists, times=1) as alone,
+    ):
+        results = train_fleet(fleet, Trainer(workers=1, checkpoint_s=0.2))
+    assert len(alone) == 1
+    trained(results["de"])
+    failed = results["deadly"]
+    assert isinstance(failed, Untrained)
+    assert "training failed twice, the second time in a process of its own" in failed.reason
+
+
+# Without draws by chance, so that a difference is the engine's.
+CERTAIN = TRAINING.model_copy(update={"subsample": 1.0, "colsample": 1.0})
+TOGETHER = {
+    "by Ray Train": (CERTAIN, Trainer(distributed_from_lines=1)),
+    "by Ray Train, from disk": (CERTAIN, Trainer(distributed_from_lines=1, rank_memory_gib=1e-9)),
+    "by xgboost-ray": (CERTAIN.model_copy(update={"engine": "xgboost_ray"}), Trainer()),
+}
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Metrics]:
+    """A table of more lines, and what a single process makes of it."""
+    path = write_table(tmp_path_factory.mktemp("larger"), lines=24_000)
+    return path, fit_market(Market(name="de", training=CERTAIN), path, champion=None).evaluation.overall
+
+
+@pytest.mark.parametrize("engine", TOGETHER)
+def test_several_workers_come_to_an_equivalent_model(
+    ray_cluster: None, larger: tuple[str, Metrics], tmp_path: Path, engine: str
+) -> None:
+    (path, alone), (training, trainer) = larger, TOGETHER[engine]
+    found = trained(train_fleet([assignment("de", path, tmp_path, training)], trainer)["de"]).metrics
+    for measure in ("auc_macro", "auc_fit"):
+        assert getattr(found, measure) == pytest.approx(getattr(alone, measure), abs=0.002)
+    assert found.log_loss == pytest.approx(alone.log_loss, abs=0.002)
 
 
 def test_a_report_that_cannot_be_drawn_does_not_lose_the_model(
@@ -77,12 +176,12 @@ def test_a_report_that_cannot_be_drawn_does_not_lose_the_model(
         raise ValueError("no ink")
 
     monkeypatch.setattr(page, "write_report", fail)
-    train_market(assignment("de", training_path), tmp_path / "de", threads=1)
-    trained = read_result(tmp_path / "de")
-    assert isinstance(trained, Trained)
-    assert trained.report_fault == "ValueError: no ink"
-    assert not (trained.folder / REPORT_FILE).exists()
-    assert load(trained.folder).card.market == "de"
+    de = assignment("de", training_path, tmp_path)
+    train_market(de, threads=1, every_s=60)
+    one = trained(read_result(de))
+    assert one.report_fault == "ValueError: no ink"
+    assert one.report is None
+    assert load(one.folder).card.market == "de"
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +191,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def package(training_path: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(alone: Fitted, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("package")
-    save(fit_market(Market(name="de", training=TRAINING), training_path, champion=None).package, folder)
+    save(alone.package, folder)
     return folder
 
 

@@ -86,7 +86,7 @@ def test_what_is_live_and_who_refreshes_it_is_kept(url: str) -> None:
     sides.set_contents("de", "b", "x")
     assert sides.contents("de", "b") == "x"
     with sides.refreshing("de") as held:
-        held.require()
+        held.require("a test")
     with sides.refreshing("de"):
         pass
 

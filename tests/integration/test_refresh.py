@@ -17,7 +17,7 @@ import pytest
 from feast import FeatureStore
 
 import libs.features.refresh as refresh_module
-import libs.features.sides as sides_module
+from libs.base import redis_lock
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import REPOSITORY, Environment, Refreshing
@@ -334,7 +334,7 @@ def test_an_older_week_never_overwrites_a_newer_one(destination: Destination, we
 def test_one_refresh_of_a_market_at_a_time(
     destination: Destination, week: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sides_module, "_LOCK_S", 0.5)
+    monkeypatch.setattr(redis_lock, "HELD_S", 0.5)
     sides = sides_of(destination)
     with (
         sides.refreshing("de"),
@@ -348,10 +348,10 @@ def test_one_refresh_of_a_market_at_a_time(
 def test_a_refresh_that_stood_still_makes_nothing_live(destination: Destination) -> None:
     sides = sides_of(destination)
     with sides.refreshing("de") as held:
-        held.require()
+        held.require("the refresh")
         held.lock.redis.delete(held.lock.name)  # as it is once its time has run out
         with pytest.raises(TransientError, match="stood still"):
-            held.require()
+            held.require("the refresh")
 
 
 def test_an_article_is_kept_until_the_next_refresh(destination: Destination, week: Prepared, tmp_path: Path) -> None:

@@ -82,4 +82,4 @@ def test_a_folder_that_is_no_repository_is_refused_with_the_setting(tmp_path: Pa
 
 def test_a_commit_that_is_not_there_cannot_be_tagged(repository: Path) -> None:
     with pytest.raises(DataError, match="could not be put on commit 0000"):
-        tag_version(Code(repository=repository), "model/main/de/v1", Commit("0" * 40, False), "x")
+        tag_version(Code(repository=repository), "model/main/de/v1", Commit("0" * 40), "x")

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from apps.trainer.report import print_weeks
-from apps.trainer.weekly import MarketWeek
+from apps.trainer.week import MarketWeek
 from libs.models.evaluation import Metrics
-from libs.models.fleet import Trained
+from libs.models.market_training import Trained
 from libs.models.standards import Check, Judgement
 
 METRICS = Metrics(2_000, 0.71, 0.7, 0.72, 0.66, 0.75, 0.6, 0.02, 0.9, 0.4)

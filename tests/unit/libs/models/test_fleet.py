@@ -1,82 +1,28 @@
-"""What training leaves in a market's folder."""
+"""How markets are shared out to ranks."""
 
 from pathlib import Path
 
-import polars as pl
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from libs.models.fleet import QUALITY_FILE, Assignment, Trained, Untrained, read_result, train_market
-from libs.models.package import BOOSTER_FILE, FORMAT, Package, save
-from libs.models.report import page
-from libs.models.report.material import ReportMaterial
-from libs.models.training import Fitted
-from tests.unit.libs.models.conftest import MARKET
-from tests.unit.libs.models.test_rival import middle, trained_until
+from libs.base.market import Market
+from libs.models.fleet import share_out
+from libs.models.market_training import Assignment
+
+SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=30)
 
 
-@pytest.fixture(autouse=True)
-def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes seconds, and has tests of its own."""
-
-    def write(path: Path, material: ReportMaterial) -> None:
-        path.write_text("", encoding="utf-8")
-
-    monkeypatch.setattr(page, "write_report", write)
+def assignments(sizes: list[int]) -> list[Assignment]:
+    return [Assignment(Market(name=f"m{n}"), "", Path(f"m{n}"), lines) for n, lines in enumerate(sizes)]
 
 
-def test_paired_losses_are_of_lines_that_neither_model_has_seen_and_the_judgement_is_of_the_same(
-    fitted: Fitted, training_path: Path, tmp_path: Path
-) -> None:
-    """The shadow's verdict reads these losses: the champion's are absent where it would be flattered."""
-    until = middle(fitted.holdout)
-    save(trained_until(fitted.package, until), tmp_path / "champion")
-    assignment = Assignment(MARKET, str(training_path), 1_000, str(tmp_path / "champion"), "1")
-    train_market(assignment, tmp_path / "de", threads=1)
-    losses = pl.read_parquet(tmp_path / "de" / QUALITY_FILE)
-    seen = (fitted.holdout["ordered_at"] <= until).to_list()
-    ids = fitted.holdout["customer_id"].to_list()
-    customers = losses["customer"].to_list()
-    assert len(set(zip(ids, customers, strict=True))) == len(set(ids)) == len(set(customers))
-    assert not set(ids) & set(map(str, customers)), "who the customers are stays out of the registry"
-    assert losses["champion"].is_null().to_list() == seen
-    assert losses["challenger"].null_count() == 0
-    trained = read_result(tmp_path / "de")
-    assert isinstance(trained, Trained)
-    unseen = trained.judgement.check("lines unseen by champion")
-    assert unseen is not None
-    assert unseen.value == seen.count(False)
-    assert trained.champion_metrics is not None
-    assert trained.champion_metrics.lines == seen.count(False)
-
-
-def test_a_market_without_a_champion_has_no_losses_of_one(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
-    train_market(Assignment(MARKET, str(training_path), 1_000, None, None), tmp_path / "de", threads=1)
-    losses = pl.read_parquet(tmp_path / "de" / QUALITY_FILE)
-    assert losses["champion"].null_count() == len(losses) == len(fitted.holdout)
-    trained = read_result(tmp_path / "de")
-    assert isinstance(trained, Trained)
-    assert trained.judgement.check("lines unseen by champion") is None
-    assert trained.champion_metrics is None
-
-
-def test_a_champion_of_another_release_is_not_compared_with_and_does_not_stop_the_week(
-    fitted: Fitted, training_path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    older = fitted.package.card.model_copy(update={"format": 1})
-    save(Package(older, fitted.package.booster), tmp_path / "champion")
-    train_market(Assignment(MARKET, str(training_path), 1_000, str(tmp_path / "champion"), "3"), tmp_path / "de", 1)
-    trained = read_result(tmp_path / "de")
-    assert isinstance(trained, Trained)
-    assert trained.champion_version is None
-    assert trained.champion_metrics is None
-    assert "market de: champion v3 is not compared with" in caplog.text
-    assert f"format 1, this code reads {FORMAT}" in caplog.text
-
-
-def test_an_altered_champion_fails_its_market(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
-    save(fitted.package, tmp_path / "champion")
-    (tmp_path / "champion" / BOOSTER_FILE).write_bytes(b"{}")
-    train_market(Assignment(MARKET, str(training_path), 1_000, str(tmp_path / "champion"), "3"), tmp_path / "de", 1)
-    untrained = read_result(tmp_path / "de")
-    assert isinstance(untrained, Untrained)
-    assert "is not a booster" in untrained.reason
+@given(sizes=SIZES, ranks=st.integers(1, 5))
+def test_every_market_has_one_rank_and_no_rank_has_much_more_than_another(sizes: list[int], ranks: int) -> None:
+    """The bound of largest-first scheduling: a rank is ahead of another by no more than its last, smallest, market."""
+    shares = share_out(assignments(sizes), ranks)
+    names = [one.market.name for share in shares for one in share]
+    assert sorted(names) == sorted(one.market.name for one in assignments(sizes))
+    loads = [sum(one.lines for one in share) for share in shares]
+    for share, load in zip(shares, loads, strict=True):
+        if share:
+            assert load - share[-1].lines <= min(loads)

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from libs.base.errors import DataError
-from libs.features.assembly import FEATURES
-from libs.models.training import Fitted, fit_market, learned
+from libs.models.training import Fitted, fit_market
 from tests.unit.libs.models.conftest import MARKET
 
 
@@ -21,17 +20,6 @@ def test_labels_of_the_holdout_do_not_influence_the_model(fitted: Fitted, traini
     again = fit_market(MARKET, str(tmp_path / "upset.parquet"), champion=None)
     assert again.package.booster.save_raw() == fitted.package.booster.save_raw()
     assert again.package.card.calibration == fitted.package.card.calibration
-
-
-def test_a_line_teaches_with_its_choice_and_without_and_in_a_shuffled_order_with_it(training_path: Path) -> None:
-    rows = pl.read_parquet(training_path).head(50)
-    both, outcomes = learned(rows, rows.clear())
-    more, more_outcomes = learned(rows, rows.head(20))
-    chosen = np.isfinite(more[:, FEATURES.index("chosen_position")])
-    assert chosen.tolist() == [True] * 50 + [False] * 50 + [True] * 20
-    assert np.array_equal(more[:100], both, equal_nan=True)
-    assert np.array_equal(more[100:], both[:20], equal_nan=True)
-    assert more_outcomes.tolist() == [*outcomes, *outcomes[:20]]
 
 
 def test_the_champion_is_evaluated_on_the_same_lines(fitted: Fitted, training_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""A big market in a Ray Train run of its own: each rank fits the one booster on a shard of the examples.
+
+XGBoost adds the ranks' histograms up, so that all of them grow the same trees.
+"""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import xgboost as xgb
+from ray.data import ExecutionOptions
+from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.exceptions import TrainingFailedError
+from ray.train.xgboost import XGBoostTrainer
+
+from libs.base.environment import Trainer
+from libs.base.errors import TransientError
+from libs.base.market import Training
+from libs.models.market_training import Assignment, train_market
+from libs.models.ordinal import boost
+from libs.models.shards import Shard, examples
+from libs.models.training import require_lines
+
+# A group of which a worker dies is started again this often, and goes on from the checkpoint.
+_MAX_FAILURES = 2
+_EXAMPLES = "examples"
+
+
+def train_together(assignment: Assignment, trainer: Trainer) -> None:
+    """Train one market on all workers, into its folder.
+
+    Raises:
+        DataError: a split has too few lines, or an outcome never occurs.
+        TransientError: the worker group died more often than it is started again.
+    """
+    require_lines(assignment.market, assignment.training_path)
+    storage = assignment.folder.with_name(f"ray-train-{uuid.uuid4().hex}")
+    group = XGBoostTrainer(
+        _train_rank,
+        train_loop_config={"assignment": assignment, "trainer": trainer},
+        datasets={_EXAMPLES: examples(assignment.training_path)},
+        # The same shards every time, so that a version can be made again.
+        dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True)),
+        scaling_config=ScalingConfig(num_workers=trainer.workers, resources_per_worker={"CPU": 1}),
+        run_config=RunConfig(
+            name=assignment.market.name,
+            storage_path=str(storage),
+            failure_config=FailureConfig(max_failures=_MAX_FAILURES),
+        ),
+    )
+    try:
+        group.fit()
+    except TrainingFailedError as error:
+        raise TransientError(
+            f"the {trainer.workers} workers of market {assignment.market.name!r} died: {error}"
+        ) from error
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+
+
+def _train_rank(config: Mapping[str, Any]) -> None:
+    assignment: Assignment = config["assignment"]
+    trainer: Trainer = config["trainer"]
+    first = ray.train.get_context().get_world_rank() == 0
+    checkpoint = assignment.checkpoint(trainer.checkpoint_s, keeps=first)
+    with tempfile.TemporaryDirectory(prefix="fitwave-shard-") as folder:
+        shard = Shard.write(ray.train.get_dataset_shard(_EXAMPLES), Path(folder))
+        data = shard.matrix(trainer.rank_memory_gib * 2**30)
+        booster = boost(data, assignment.market.training, trainer.threads, checkpoint)
+    # The others need not wait until the model has been evaluated.
+    xgb.collective.finalize()
+    if first:
+
+        def fitted(training_path: str, training: Training, threads: int) -> xgb.Booster:
+            return booster
+
+        train_market(assignment, trainer.threads, trainer.checkpoint_s, fitted)
