@@ -86,8 +86,7 @@ class Named:
 
 def ask(package: "Package", prepared: "Prepared") -> Named:
     """Ask about registered customers and online articles drawn by chance, as somebody who has chosen nothing yet."""
-    from libs.features.lookup import snapshot
-    from libs.features.online import OnlineRow
+    from libs.features.snapshot import OnlineRow, snapshot
     from libs.models.evaluation import named_size
     from libs.models.explanation import Explainer
 
@@ -118,8 +117,8 @@ def ask(package: "Package", prepared: "Prepared") -> Named:
 def _by_threshold(fitted: "Fitted", named: Named) -> list[dict[str, Any]]:
     """Coverage; precision as a market sees it, on the holdout's purchases of the named size; and the truth."""
     from libs.features.frames import requests_from_training
-    from libs.models.evaluation import named_size, outcome_codes
-    from libs.models.ordinal import FIT
+    from libs.models.evaluation import named_size
+    from libs.models.outcomes import FIT, outcome_codes
 
     requests = requests_from_training(fitted.holdout)
     size, sure = named_size(fitted.package.predict(requests.without_choice()), requests.offsets)

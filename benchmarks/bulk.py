@@ -89,9 +89,9 @@ def _bare(stage: "Stage", cores: int) -> tuple[float, float]:
     from libs.features.assembly import assemble
     from libs.features.cross import Articles, cross
     from libs.features.definitions import views
-    from libs.features.lookup import Article
     from libs.features.online import OnlineStore
     from libs.features.sides import Sides
+    from libs.features.snapshot import Article
     from libs.models.package import load
 
     environment = stage.environment

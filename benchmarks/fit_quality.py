@@ -61,8 +61,9 @@ def _run(environment: Environment, endpoints: "Endpoints", rentals: Rentals, see
     # Only now: these import Ray, which reads the cluster's address and token from the process it is imported in.
     from benchmarks.unseen import ask
     from libs.base.cluster import connected
+    from libs.models.assignment import Assignment
     from libs.models.fleet import train_fleet
-    from libs.models.market_training import Assignment, Untrained
+    from libs.models.market_training import Untrained
     from libs.models.package import load
 
     with connected(endpoints):

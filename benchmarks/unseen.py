@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from libs.features.lookup import snapshot
-from libs.features.online import OnlineRow
 from libs.features.outcomes import OUTCOMES
 from libs.features.preprocess import Prepared
 from libs.features.renttherunway import Rental
-from libs.models.ordinal import LARGE, SMALL, Codes, Probabilities
+from libs.features.snapshot import OnlineRow, snapshot
+from libs.models.ordinal import Probabilities
+from libs.models.outcomes import LARGE, SMALL, Codes
 from libs.models.package import Package
 
 # What the service's own coalescing would send at once, more or less; the answers do not depend on it.

@@ -10,7 +10,7 @@ from apps.serve.mirror import Mirror, MirrorTarget
 from libs.calls.called import Called
 from libs.calls.caller import Caller
 from libs.calls.frames import Method
-from libs.features.lookup import Question
+from libs.features.snapshot import Question
 from libs.models.contract import SizeAnswer, SizeQuery
 from libs.models.pair_log import PairLog
 from libs.models.sampling import in_sample

@@ -25,9 +25,10 @@ from libs.base.redis_lock import Held
 from libs.features.lake import Lake, LakeVersion
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, refresh
+from libs.models.assignment import Assignment
 from libs.models.fleet import train_fleet
 from libs.models.lifecycle import Lifecycle
-from libs.models.market_training import Assignment, Trained, Untrained
+from libs.models.market_training import Trained, Untrained
 from libs.models.registry import Role, Version
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from benchmarks.features.memory import peak_gib
 from benchmarks.installation import installed
 from benchmarks.marks import report
+from benchmarks.memory import peak_gib
 from libs.base import console
 from libs.base.environment import Environment
 from libs.base.errors import DataError

@@ -10,9 +10,8 @@ import numpy.typing as npt
 from libs.features.arrays import Floats, Indices, offsets_of
 from libs.features.assembly import NOT_CHOSEN, Requests
 from libs.features.columns import CUSTOMER_BODY
-from libs.features.lookup import ARTICLE_VALUES, SIZE_VALUES, Article
-from libs.features.online import OnlineRow
 from libs.features.sizes import SCALES
+from libs.features.snapshot import ARTICLE_VALUES, SIZE_VALUES, Article, OnlineRow
 
 _COUNTS = ("history_position", "history_kept", "history_small", "history_large")
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -21,19 +20,12 @@ from libs.base.errors import TransientError
 from libs.base.redis_url import connect
 from libs.features.definitions import REDIS_TIMEOUT_S, repository
 from libs.features.online_encoding import RowKeys, encoded
+from libs.features.snapshot import OnlineRow
 
 # Rows in one pipeline: large enough to hide the round trip.
 _BATCH_ROWS = 500
 # Of a writer that gives way: Redis serves others meanwhile.
 _GENTLE_ROWS = 50
-
-
-@dataclass(frozen=True)
-class OnlineRow:
-    """One entity's features, and the moment they are of."""
-
-    values: dict[str, Any]
-    as_of: datetime
 
 
 class OnlineStore:

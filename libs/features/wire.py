@@ -11,7 +11,7 @@ import numpy as np
 
 from libs.features.arrays import Floats, Indices
 from libs.features.assembly import Requests
-from libs.features.lookup import HISTORY, SIZE_VALUES, VALUES, Snapshot
+from libs.features.snapshot import HISTORY, SIZE_VALUES, VALUES, Snapshot
 
 
 class _Wire(msgspec.Struct, array_like=True):

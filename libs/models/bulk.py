@@ -18,10 +18,10 @@ from ray.data import TaskPoolStrategy
 from libs.base.errors import DataError
 from libs.features.cross import Articles, cross
 from libs.features.definitions import views
-from libs.features.lookup import Article
-from libs.features.online import OnlineRow, OnlineStore
+from libs.features.online import OnlineStore
 from libs.features.refresh import Destination
 from libs.features.sides import Live
+from libs.features.snapshot import Article, OnlineRow
 from libs.models.contract import ModelRef
 from libs.models.evaluation import named_size
 from libs.models.package import Package, load

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
-import xgboost as xgb
 from ray.data import ExecutionOptions
 from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
@@ -20,10 +19,7 @@ from ray.train.xgboost import XGBoostTrainer
 from libs.base.environment import Trainer
 from libs.base.errors import TransientError
 from libs.base.market import Training
-from libs.models.market_training import Assignment, train_market
-from libs.models.ordinal import boost
-from libs.models.shards import Shard, examples
-from libs.models.training import require_lines
+from libs.models.assignment import Assignment
 
 # A group of which a worker dies is started again this often, and goes on from the checkpoint.
 _MAX_FAILURES = 2
@@ -37,6 +33,9 @@ def train_together(assignment: Assignment, trainer: Trainer) -> None:
         DataError: a split has too few lines, or an outcome never occurs.
         TransientError: the worker group died more often than it is started again.
     """
+    from libs.models.dataset import examples
+    from libs.models.training import require_lines
+
     require_lines(assignment.market, assignment.training_path)
     storage = assignment.folder.with_name(f"ray-train-{uuid.uuid4().hex}")
     group = XGBoostTrainer(
@@ -63,10 +62,18 @@ def train_together(assignment: Assignment, trainer: Trainer) -> None:
 
 
 def _train_rank(config: Mapping[str, Any]) -> None:
+    # Only ranks need these, each for itself: the controller and the driver start sooner without.
+    import xgboost as xgb
+
+    from libs.models.checkpoint import Checkpoint
+    from libs.models.market_training import train_market
+    from libs.models.ordinal import boost
+    from libs.models.shards import Shard
+
     assignment: Assignment = config["assignment"]
     trainer: Trainer = config["trainer"]
     first = ray.train.get_context().get_world_rank() == 0
-    checkpoint = assignment.checkpoint(trainer.checkpoint_s, keeps=first)
+    checkpoint = Checkpoint(assignment.checkpoint, trainer.checkpoint_s, keeps=first)
     with tempfile.TemporaryDirectory(prefix="fitwave-shard-") as folder:
         shard = Shard.write(ray.train.get_dataset_shard(_EXAMPLES), Path(folder))
         data = shard.matrix(trainer.rank_memory_gib * 2**30)

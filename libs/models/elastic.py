@@ -16,8 +16,9 @@ from xgboost_ray import RayDMatrix, RayFileType, RayParams
 
 from libs.base.market import Training
 from libs.features.assembly import FEATURES
-from libs.models.ordinal import beyond, booster_parameters
-from libs.models.shards import OUTCOME, examples
+from libs.models.dataset import OUTCOME, examples
+from libs.models.ordinal import booster_parameters
+from libs.models.outcomes import beyond
 from libs.models.training import Fit
 
 _LABELS = ("beyond_small", "beyond_fit")

@@ -10,10 +10,10 @@ from sklearn.metrics import roc_auc_score
 
 from libs.features.assembly import Requests
 from libs.features.frames import bought_candidates, requests_from_training
-from libs.features.outcomes import OUTCOMES
 from libs.features.persons import account_statistics
 from libs.models.explanation import ARTICLE_BASES, CUSTOMER_BASES, bases
-from libs.models.ordinal import FIT, Codes, Probabilities, log_losses
+from libs.models.ordinal import Probabilities, log_losses
+from libs.models.outcomes import FIT, Codes, outcome_codes
 from libs.models.package import Package
 
 # Bins of the calibration error, per class.
@@ -87,12 +87,6 @@ class Evaluation:
     def losses(self) -> npt.NDArray[np.float64]:
         """Each line's loss, for paired comparison, (n,)."""
         return self.lines.losses
-
-
-def outcome_codes(rows: pl.DataFrame) -> Codes:
-    """Outcomes as 0 small, 1 fit, 2 large."""
-    codes = {name: code for code, name in enumerate(OUTCOMES)}
-    return rows["outcome"].replace_strict(codes, return_dtype=pl.Int8).to_numpy()
 
 
 def evaluate(package: Package, rows: pl.DataFrame) -> Evaluation:

@@ -8,8 +8,7 @@ import polars as pl
 from libs.features.assembly import Matrix, assemble
 from libs.features.frames import bought_candidates, requests_from_training
 from libs.features.splits import SHUFFLED, TRAIN
-from libs.models.evaluation import outcome_codes
-from libs.models.ordinal import Codes
+from libs.models.outcomes import Codes, outcome_codes
 
 # The splits that are learned from.
 LEARNED = (TRAIN, SHUFFLED)

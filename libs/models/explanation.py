@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from libs.features.arrays import Floats
 from libs.features.assembly import Requests, article_offset, misfit_rates
-from libs.features.lookup import Snapshot
 from libs.features.persons import Persons, account_statistics, persons_of
+from libs.features.snapshot import Snapshot
 from libs.models.contract import Basis
 
 # The evidence an answer can rest on, narrowest first.

@@ -17,10 +17,9 @@ import numpy as np
 import polars as pl
 
 from libs.base.errors import FitwaveError
-from libs.base.market import Market
 from libs.features.assembly import Requests
 from libs.features.frames import requests_from_training
-from libs.features.rules import FunnelStep
+from libs.models.assignment import RESULT_FILE, Assignment
 from libs.models.checkpoint import Checkpoint
 from libs.models.distributions import Distributions
 from libs.models.evaluation import Metrics
@@ -32,42 +31,12 @@ from libs.models.training import Fit, Fitted, fit_alone, fit_market
 
 log = logging.getLogger(__name__)
 
-RESULT_FILE, QUALITY_FILE, REPORT_FILE = "evaluation.json", "quality.parquet", "report.html"
+QUALITY_FILE = "quality.parquet"
 
 # Lines of the holdout whose inputs and answers are kept as distributions: as good as all of them, and bounded.
 _MOST_DISTRIBUTED = 20_000
 # Why a report was not drawn becomes a tag of the version, which MLflow limits; the log has all of it.
 _LONGEST_FAULT = 500
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One market to train: its table, the folder for what comes of it, how large it is, the live model to compare with,
-    and what the rules let through for its report to tell.
-    """
-
-    market: Market
-    training_path: str
-    folder: Path
-    lines: int
-    champion: str | None = None
-    champion_version: str | None = None
-    funnel: tuple[FunnelStep, ...] = ()
-
-    def checkpoint(self, every_s: float, *, keeps: bool = True) -> Checkpoint:
-        """Beside the folder, where it outlives a training that is begun again."""
-        # No market's name has a dot, so nothing else has this name.
-        return Checkpoint(self.folder.with_name(f"{self.folder.name}.checkpoint.ubj"), every_s, keeps)
-
-    @property
-    def report(self) -> Path:
-        """The report for people: beside the package and no part of it."""
-        return self.folder.with_name(f"{self.folder.name}.report") / REPORT_FILE
-
-    @property
-    def done(self) -> bool:
-        """Whether the market has been trained, or refused."""
-        return (self.folder / RESULT_FILE).exists()
 
 
 @dataclass(frozen=True)
@@ -107,7 +76,7 @@ def train_market(assignment: Assignment, threads: int, every_s: float, fit: Fit 
         return
     shutil.rmtree(assignment.folder, ignore_errors=True)
     assignment.folder.mkdir(parents=True)
-    checkpoint = assignment.checkpoint(every_s)
+    checkpoint = Checkpoint(assignment.checkpoint, every_s)
     try:
         champion = _champion(assignment)
         fit = fit or partial(fit_alone, checkpoint=checkpoint)

@@ -14,15 +14,12 @@ import numpy.typing as npt
 import xgboost as xgb
 from scipy.optimize import minimize
 
-from libs.base.errors import DataError
 from libs.base.market import Training
 from libs.features.assembly import FEATURES, MONOTONE, Matrix
 from libs.models.checkpoint import Checkpoint
+from libs.models.outcomes import Codes, beyond, check_outcomes
 
-Codes = npt.NDArray[np.int8]
 Probabilities = npt.NDArray[np.float64]
-
-SMALL, FIT, LARGE = 0, 1, 2
 
 # Clipping of probabilities before a logarithm: below what a float32 margin can tell apart.
 _TINY = 1e-7
@@ -53,11 +50,6 @@ def booster_parameters(training: Training, threads: int) -> dict[str, object]:
         "seed": training.seed,
         "nthread": threads,
     }
-
-
-def beyond(outcomes: Codes) -> npt.NDArray[np.float32]:
-    """What the booster learns of n outcomes: beyond small, beyond fit, (n, 2) of 0 and 1."""
-    return np.column_stack([outcomes > SMALL, outcomes > FIT]).astype(np.float32)
 
 
 def fit_booster(
@@ -91,16 +83,6 @@ def boost(data: xgb.DMatrix, training: Training, threads: int = 1, checkpoint: C
         xgb_model=begun,
         callbacks=checkpoint.keepers() if checkpoint else None,
     )
-
-
-def check_outcomes(outcomes: Codes) -> None:
-    """Raises: DataError: one of the three outcomes does not occur."""
-    counts = np.bincount(outcomes, minlength=3)
-    if (counts == 0).any():
-        names = dict(zip(("small", "fit", "large"), counts.tolist(), strict=True))
-        raise DataError(
-            f"training needs all three outcomes, the market has {names}. Look at the return reasons, or train later."
-        )
 
 
 def margins(booster: xgb.Booster, rows: Matrix) -> Probabilities:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from libs.base.market import Recommendation as Policy
-from libs.features.lookup import Snapshot
+from libs.features.snapshot import Snapshot
 from libs.models.contract import Recommendation, SecondBest, SizeProbability
 from libs.models.explanation import Explainer
-from libs.models.ordinal import FIT, Probabilities
+from libs.models.ordinal import Probabilities
+from libs.models.outcomes import FIT
 from libs.models.package import Card, Package
 
 # Digits of a probability in an answer: more would be noise.

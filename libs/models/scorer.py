@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from libs.base.errors import InvariantError
-from libs.features.lookup import Snapshot
+from libs.features.snapshot import Snapshot
 from libs.models.contract import Answered, ModelRef, answered
 from libs.models.package import Package, load
 from libs.models.recommendation import recommend

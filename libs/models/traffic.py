@@ -19,7 +19,7 @@ import pyarrow.fs as pa_fs
 
 from libs.features.arrays import Indices
 from libs.features.lake import Lake
-from libs.features.lookup import Snapshot
+from libs.features.snapshot import Snapshot
 from libs.models.contract import ModelRef
 from libs.models.distributions import Distributions
 from libs.models.package import Package

@@ -15,9 +15,10 @@ from libs.features.frames import requests_from_training
 from libs.features.splits import CALIBRATION, HOLDOUT, SHUFFLED, TRAIN
 from libs.models.abstention import Abstention, choose_threshold
 from libs.models.checkpoint import Checkpoint
-from libs.models.evaluation import Evaluation, evaluate, named_size, outcome_codes
+from libs.models.evaluation import Evaluation, evaluate, named_size
 from libs.models.examples import LEARNED, bought, learned, read_splits
-from libs.models.ordinal import FIT, Calibration, check_outcomes, fit_booster, fit_calibration, margins
+from libs.models.ordinal import Calibration, fit_booster, fit_calibration, margins
+from libs.models.outcomes import FIT, check_outcomes, outcome_codes
 from libs.models.package import Card, Package, new_card
 from libs.models.rival import Rival, evaluate_champion
 

@@ -33,15 +33,8 @@ from libs.features.splits import CALIBRATION, HOLDOUT, TRAIN
 from libs.models import weighted
 from libs.models.bootstrap import Interval, replicates
 from libs.models.examples import bought, learned
-from libs.models.ordinal import (
-    Codes,
-    boost,
-    booster_data,
-    fit_calibration,
-    log_losses,
-    margins,
-    probabilities,
-)
+from libs.models.ordinal import boost, booster_data, fit_calibration, log_losses, margins, probabilities
+from libs.models.outcomes import Codes
 from libs.models.training import MIN_LINES
 
 # What is searched, between ends that boosted trees of this size were seen to do well in; steps that a person can read.

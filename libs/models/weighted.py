@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from libs.models.bootstrap import Floats, Statistic, Weights
 from libs.models.evaluation import CALIBRATION_BINS
-from libs.models.ordinal import Codes, Probabilities
+from libs.models.ordinal import Probabilities
+from libs.models.outcomes import Codes
 
 Mask = npt.NDArray[np.bool_]
 

@@ -16,9 +16,10 @@ from libs.base.environment import Trainer
 from libs.base.errors import DataError
 from libs.base.market import Market, Training
 from libs.features.tables import build_tables
+from libs.models.assignment import REPORT_FILE, Assignment
 from libs.models.evaluation import Metrics
 from libs.models.fleet import train_fleet
-from libs.models.market_training import REPORT_FILE, Assignment, Trained, Untrained, read_result, train_market
+from libs.models.market_training import Trained, Untrained, read_result, train_market
 from libs.models.package import fingerprint, load, save
 from libs.models.registry import Registry
 from libs.models.report import page
@@ -113,7 +114,7 @@ def test_a_market_whose_rank_dies_is_trained_by_itself_from_its_checkpoint_and_i
 ) -> None:
     fleet = [assignment("de", training_path, tmp_path), assignment("long", training_path, tmp_path, LONG)]
     fleet[1] = replace(fleet[1], lines=10)  # the last one of the only rank
-    kept = fleet[1].checkpoint(0.2).path
+    kept = fleet[1].checkpoint
     with killed("ray::RayTrainWorker", kept.exists, times=1) as pids:
         results = train_fleet(fleet, Trainer(workers=1, checkpoint_s=0.2))
     assert len(pids) == 1
@@ -129,7 +130,7 @@ def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else
 ) -> None:
     fleet = [assignment("de", training_path, tmp_path), assignment("deadly", training_path, tmp_path, LONG)]
     fleet[1] = replace(fleet[1], lines=10)
-    kept = fleet[1].checkpoint(0.2).path
+    kept = fleet[1].checkpoint
     with (
         killed("ray::RayTrainWorker", kept.exists, times=1),
         killed("ray::train_market", kept.exists, times=1) as alone,

@@ -27,11 +27,12 @@ from libs.features.definitions import repository, views
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
-from libs.features.lookup import OnlineLookup, Question
+from libs.features.lookup import OnlineLookup
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, Refreshed, refresh
 from libs.features.sides import SIDES, WRITING, Sides, place
+from libs.features.snapshot import Question
 
 PLAN = MarketPlan("de", 400, 80, 400, 2)
 AS_OF = cut_off(PLAN, 0)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from libs.features.lookup import Snapshot
-from libs.models.ordinal import FIT
+from libs.features.snapshot import Snapshot
+from libs.models.outcomes import FIT
 from libs.models.package import Package
 
 

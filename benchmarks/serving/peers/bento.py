@@ -33,7 +33,7 @@ class Lookup:
     @bentoml.api
     async def look_up(self, customer_id: str, article_ids: list[str]) -> bytes:
         """The features of one question."""
-        from libs.features.lookup import Question
+        from libs.features.snapshot import Question
         from libs.features.wire import pack
 
         return pack(self._lookup.look_up(_MARKET, [Question(customer_id, one) for one in article_ids]))

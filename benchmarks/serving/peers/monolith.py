@@ -18,9 +18,10 @@ from pydantic import BaseModel
 
 from benchmarks.serving.peers.answers import best_sizes
 from libs.features.definitions import views
-from libs.features.lookup import OnlineLookup, Question
+from libs.features.lookup import OnlineLookup
 from libs.features.online import OnlineStore
 from libs.features.sides import Sides
+from libs.features.snapshot import Question
 from libs.models.package import load
 
 _ENVIRONMENT, _HOME, _REDIS, _PACKAGE, _MARKET = (

@@ -18,9 +18,10 @@ from ray.serve.handle import DeploymentHandle
 
 from benchmarks.serving.peers.answers import best_sizes
 from libs.features.definitions import views
-from libs.features.lookup import OnlineLookup, Question, Snapshot
+from libs.features.lookup import OnlineLookup
 from libs.features.online import OnlineStore
 from libs.features.sides import Sides
+from libs.features.snapshot import Question, Snapshot
 from libs.models.package import load
 
 api = FastAPI()

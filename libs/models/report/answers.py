@@ -8,7 +8,8 @@ import polars as pl
 
 from libs.features.frames import bought_candidates, requests_from_training
 from libs.models.bootstrap import Floats
-from libs.models.evaluation import Lines, named_size, outcome_codes
+from libs.models.evaluation import Lines, named_size
+from libs.models.outcomes import outcome_codes
 from libs.models.package import Package
 from libs.models.weighted import Mask
 

@@ -7,7 +7,7 @@ from libs.features.outcomes import OUTCOMES
 from libs.models import weighted
 from libs.models.bootstrap import Statistic
 from libs.models.evaluation import Lines
-from libs.models.ordinal import FIT
+from libs.models.outcomes import FIT
 
 
 @dataclass(frozen=True)

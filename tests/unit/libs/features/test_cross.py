@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from libs.features.assembly import assemble
 from libs.features.cross import Articles, cross
-from libs.features.lookup import Article, snapshot
-from libs.features.online import OnlineRow
+from libs.features.snapshot import Article, OnlineRow, snapshot
 from tests.anybody import article, customer
 from tests.small_market import AS_OF
 

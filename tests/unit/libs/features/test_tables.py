@@ -17,10 +17,9 @@ from libs.features.columns import (
     SIZE_STATISTICS,
 )
 from libs.features.frames import requests_from_training
-from libs.features.lookup import snapshot
-from libs.features.online import OnlineRow
 from libs.features.persons import account_statistics
 from libs.features.sizes import SCALES
+from libs.features.snapshot import OnlineRow, snapshot
 from libs.features.splits import HOLDOUT, SHUFFLED, TRAIN, windows
 from libs.features.tables import MarketFeatures, build_tables
 from libs.features.wire import pack, unpack

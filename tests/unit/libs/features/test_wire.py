@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
-from libs.features.lookup import Snapshot, snapshot
-from libs.features.online import OnlineRow
 from libs.features.sizes import SCALES
+from libs.features.snapshot import OnlineRow, Snapshot, snapshot
 from libs.features.wire import pack, unpack
 from tests.small_market import AS_OF
 

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.base.market import Market, Training
-from libs.features.lookup import Snapshot, snapshot
-from libs.features.online import OnlineRow
+from libs.features.snapshot import OnlineRow, Snapshot, snapshot
 from libs.features.tables import build_tables
 from libs.models.evaluation import named_size
-from libs.models.ordinal import LARGE, SMALL
+from libs.models.outcomes import LARGE, SMALL
 from libs.models.package import Package
 from libs.models.training import Fitted, fit_market
 from tests.anybody import article, customer

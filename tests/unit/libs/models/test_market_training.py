@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from libs.models.market_training import QUALITY_FILE, Assignment, Trained, Untrained, read_result, train_market
+from libs.models.assignment import Assignment
+from libs.models.market_training import QUALITY_FILE, Trained, Untrained, read_result, train_market
 from libs.models.package import BOOSTER_FILE, FORMAT, Package, save
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial

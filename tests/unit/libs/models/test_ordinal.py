@@ -7,17 +7,8 @@ from hypothesis import strategies as st
 
 from libs.base.errors import DataError
 from libs.features.frames import requests_from_training
-from libs.models.ordinal import (
-    FIT,
-    LARGE,
-    SMALL,
-    Calibration,
-    beyond,
-    check_outcomes,
-    fit_calibration,
-    log_losses,
-    probabilities,
-)
+from libs.models.ordinal import Calibration, fit_calibration, log_losses, probabilities
+from libs.models.outcomes import FIT, LARGE, SMALL, beyond, check_outcomes
 from libs.models.training import Fitted
 
 margin = st.floats(-20, 20)

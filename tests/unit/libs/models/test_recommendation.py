@@ -6,9 +6,8 @@ import pytest
 
 from libs.base.market import Recommendation as Policy
 from libs.features.columns import ARTICLE_STATISTICS, HISTORY_COUNTS, HISTORY_KEY
-from libs.features.lookup import Snapshot, snapshot
-from libs.features.online import OnlineRow
 from libs.features.sizes import SCALES
+from libs.features.snapshot import OnlineRow, Snapshot, snapshot
 from libs.features.tables import MarketFeatures
 from libs.models.abstention import Abstention
 from libs.models.contract import Basis, Recommendation

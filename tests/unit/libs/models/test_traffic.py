@@ -9,7 +9,7 @@ import pytest
 
 from libs.features.frames import requests_from_training
 from libs.features.lake import Lake
-from libs.features.lookup import Snapshot
+from libs.features.snapshot import Snapshot
 from libs.models.contract import ModelRef
 from libs.models.distributions import PREDICTION, Distributions
 from libs.models.traffic import TrafficWatch, read_traffic

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.base.market import Market
-from libs.models.fleet import share_out
-from libs.models.market_training import Assignment
+from libs.models.assignment import Assignment
+from libs.models.shared_group import share_out
 
 SIZES = st.lists(st.integers(1, 10_000), min_size=1, max_size=30)
 
