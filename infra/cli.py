@@ -16,6 +16,7 @@ for name, target in {
     "lake": "infra.lake_cli:app",
     "trainer": "apps.trainer.cli:app",
     "serve": "apps.serve.cli:app",
+    "models": "apps.trainer.models_cli:app",
     "shadow": "apps.shadow.cli:app",
     "keys": "apps.serve.keys_cli:app",
     "score": "apps.serve.score_cli:app",

@@ -2,15 +2,22 @@
 
 import os
 import re
+import sys
 from datetime import UTC, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import yaml
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
 
-from libs.base.environment import Environment, load_environment
+from libs.base.environment import REPOSITORY, Environment, load_environment
 from libs.base.errors import DataError
+from libs.base.progress import progress_on
+
+if TYPE_CHECKING:
+    from apps.trainer.dispatcher import Dispatcher
+    from apps.trainer.jobs import TrainerJobs
 
 app = App(name="trainer", help="The weekly job: preprocess, train, register, judge, refresh, shadow.")
 
@@ -19,20 +26,25 @@ All = Annotated[bool, Parameter(name="--all", negative="", help="Every market of
 AsOf = Annotated[
     str | None, Parameter(help="The week's cut-off, ISO 8601, UTC unless it says otherwise. Default: now.")
 ]
-_LAST = 19
-_VERSION = re.compile(r"v(\d+)")
 EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
-
-
 AsOfVersion = Annotated[
     str | None,
     Parameter(help="The cut-off; or a model version, as v12: it is made again from its data, and nothing goes live."),
 ]
 
+_LAST = 19
+_VERSION = re.compile(r"v(\d+)")
+
+app.command(schedule := App(name="schedule", help="When the weekly job of each market is due, and what sees to it."))
+
 
 @app.command
 def run(
-    market: Market = None, all_: All = False, as_of: AsOfVersion = None, environment: EnvironmentName = None
+    market: Market = None,
+    all_: All = False,
+    as_of: AsOfVersion = None,
+    queued: Annotated[bool, Parameter(negative="", show=False)] = False,
+    environment: EnvironmentName = None,
 ) -> int:
     """Run the weekly job here, for one market or all, and wait for it; or make one model version again."""
     from libs.base.endpoints import resolve
@@ -50,22 +62,53 @@ def run(
     # On a machine that also serves, a question is answered first.
     os.nice(_LAST)
     console = Console()
-    weekly = WeeklyRun(settings, endpoints, time, console.log)
+    weekly = WeeklyRun(settings, endpoints, time, console.log, progress_on(console))
     weeks = weekly.run(markets)
+    if queued:
+        from apps.trainer.queue import WeekQueue
+
+        queue = WeekQueue(settings, endpoints)
+        for week in weeks.values():
+            queue.end(week.market, time, week.outcome, f"{week.stage}: {week.reason}" if week.reason else "")
     print_weeks(console, weeks.values())
     return int(any(week.outcome == "failed" for week in weeks.values()))
 
 
 @app.command
-def submit(market: Market = None, all_: All = False, as_of: AsOf = None, environment: EnvironmentName = None) -> None:
-    """Submit the weekly job to the cluster, one Ray job per market, and return at once."""
+def submit(
+    market: Market = None,
+    all_: All = False,
+    as_of: AsOf = None,
+    due: Annotated[bool, Parameter(negative="", help="Of each market the week that its schedule says is due.")] = False,
+    allow_dirty: Annotated[bool, Parameter(negative="", help="Send code with changes that no commit holds.")] = False,
+    environment: EnvironmentName = None,
+) -> None:
+    """Ask for the weekly job and return at once: markets wait in a queue for a place on the cluster."""
     from apps.trainer.jobs import TrainerJobs
+    from apps.trainer.queue import WeekQueue
+    from apps.trainer.schedule import last_due
     from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
     markets, time = _chosen(settings, market, all_), parse_time(as_of)
-    for job in TrainerJobs(settings, resolve(settings)).submit(markets, time):
-        print(job)
+    if due and as_of is not None:
+        raise DataError("--due is a cut-off of its own: leave out --as-of")
+    endpoints = resolve(settings)
+    queue, jobs_ = WeekQueue(settings, endpoints), TrainerJobs(settings, endpoints)
+    if not allow_dirty:
+        jobs_.require_clean()
+    for name in markets:
+        cut_off = last_due(settings.market(name), time) if due else time
+        added = queue.add(name, cut_off, datetime.now(UTC))
+        print(f"{name} {cut_off.isoformat()} {'queued' if added else 'is under way already'}")
+    if not queue.is_dispatched():
+        jobs_.dispatch()
+
+
+@app.command(show=False)
+def dispatch(*, environment: EnvironmentName = None) -> None:
+    """Admit what is queued until nothing is; `submit` starts this on the cluster."""
+    _dispatcher(load_environment(environment)).drain()
 
 
 @app.command
@@ -99,27 +142,79 @@ def tune(
 
 @app.command
 def jobs(*, environment: EnvironmentName = None) -> None:
-    """List the submitted jobs, newest first."""
+    """What is due next, queued, running, done and failed, the latest first, with links to logs."""
     from apps.trainer.jobs import TrainerJobs
+    from apps.trainer.jobs_table import print_jobs
+    from apps.trainer.queue import WeekQueue
     from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
-    table = Table("job", "market", "as of", "status", "started", "took")
-    for job in TrainerJobs(settings, resolve(settings)).list():
-        took = f"{(job.ended - job.started).total_seconds():.0f} s" if job.started and job.ended else ""
-        started = f"{job.started:%Y-%m-%d %H:%M:%S}" if job.started else ""
-        table.add_row(job.id, job.market, job.as_of, job.status, started, took)
-    Console().print(table)
+    endpoints = resolve(settings)
+    entries = WeekQueue(settings, endpoints).entries()
+    print_jobs(Console(), settings, entries, TrainerJobs(settings, endpoints).link, datetime.now(UTC))
 
 
 @app.command
 def logs(job: str, *, environment: EnvironmentName = None) -> None:
     """Print what a submitted job has printed."""
+    print(_jobs(load_environment(environment)).logs(job), end="")
+
+
+@schedule.command(name="run")
+def run_schedule(*, environment: EnvironmentName = None) -> None:
+    """Ask for each market's week when it is due, and admit what is queued, until stopped."""
+    _dispatcher(load_environment(environment)).schedule()
+
+
+@schedule.command
+def start(*, environment: EnvironmentName = None) -> None:
+    """Have the schedule run as a job on the cluster, and return."""
+    print(_jobs(load_environment(environment)).schedule())
+
+
+@schedule.command
+def stop(*, environment: EnvironmentName = None) -> None:
+    """Stop the schedule on the cluster; weeks that are running go on."""
+    jobs_ = _jobs(load_environment(environment))
+    for job in (found := jobs_.schedulers()):
+        jobs_.stop(job)
+    print(f"stopped {', '.join(found)}" if found else "no schedule was running")
+
+
+@schedule.command
+def cron(*, environment: EnvironmentName = None) -> None:
+    """Print entries for cron that submit each market's week when it is due."""
+    from apps.trainer.schedule import crontab
+
+    print(crontab(load_environment(environment), f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
+
+
+@schedule.command
+def kubernetes(
+    *,
+    image: Annotated[str, Parameter(help="An image that has the fitwave command.")],
+    environment: EnvironmentName = None,
+) -> None:
+    """Print Kubernetes CronJobs that submit each market's week when it is due."""
+    from apps.trainer.schedule import cron_jobs
+
+    print(yaml.safe_dump_all(cron_jobs(load_environment(environment), image), sort_keys=False), end="")
+
+
+def _jobs(settings: Environment) -> "TrainerJobs":
     from apps.trainer.jobs import TrainerJobs
     from libs.base.endpoints import resolve
 
-    settings = load_environment(environment)
-    print(TrainerJobs(settings, resolve(settings)).logs(job), end="")
+    return TrainerJobs(settings, resolve(settings))
+
+
+def _dispatcher(settings: Environment) -> "Dispatcher":
+    from apps.trainer.dispatcher import Dispatcher
+    from apps.trainer.queue import WeekQueue
+    from libs.base.endpoints import resolve
+
+    endpoints = resolve(settings)
+    return Dispatcher(settings, WeekQueue(settings, endpoints), _jobs(settings), Console().log)
 
 
 def _reproduce(settings: Environment, markets: list[str], number: str) -> int:

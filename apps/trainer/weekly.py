@@ -21,6 +21,7 @@ from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError, FitwaveError
+from libs.base.progress import Progress, Silent
 from libs.base.redis_lock import Held
 from libs.features.lake import Lake, LakeVersion
 from libs.features.preprocess import Failed, Prepared, preprocess
@@ -45,6 +46,7 @@ class WeeklyRun:
     endpoints: Endpoints
     as_of: datetime
     notify: Notify
+    progress: Progress = field(default_factory=Silent)
     weeks: dict[str, MarketWeek] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
 
@@ -115,7 +117,8 @@ class WeeklyRun:
         todo = {name: self.environment.market(name) for name in markets if name not in kept}
         self.notify(f"preprocess: {_names(todo)}")
         folder = WeekFolder.of(self.environment.home, self.as_of, "").path
-        for name, result in (preprocess(self.environment.lake, todo, self.as_of, folder) if todo else {}).items():
+        results = preprocess(self.environment.lake, todo, self.as_of, folder, progress=self.progress) if todo else {}
+        for name, result in results.items():
             if isinstance(result, Failed):
                 self._fail(name, "preprocess", result.reason)
                 self.gates[name].refuse(result.reason)
@@ -144,7 +147,7 @@ class WeeklyRun:
         self.notify(f"train: {_names(prepared)}")
         assignments = [self._assignment(one) for one in prepared.values()]
         kept = {}
-        for name, result in train_fleet(assignments, self.environment.trainer).items():
+        for name, result in train_fleet(assignments, self.environment.trainer, self.progress).items():
             if isinstance(result, Untrained):
                 self._fail(name, "train", result.reason)
             else:
@@ -208,7 +211,7 @@ class WeeklyRun:
             environment.name, environment.home, self.endpoints.redis_url, environment.serving.refreshing
         )
         bounds = {one.market: self.environment.market(one.market).serving.min_feature_coverage for one in prepared}
-        for name, result in refresh(destination, prepared, bounds).items():
+        for name, result in refresh(destination, prepared, bounds, self.progress).items():
             if isinstance(result, Failed):
                 del accepted[name]
                 self._fail(name, "refresh", result.reason)

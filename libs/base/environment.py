@@ -75,6 +75,9 @@ class Trainer(Frozen):
     The markets of a run are shared out to `workers` ranks of `threads` XGBoost threads each. A market of
     `distributed_from_lines` labelled lines or more is trained by all ranks together, each with a shard; a shard that
     would take more than `rank_memory_gib` is kept on disk. A booster in training is kept every `checkpoint_s`.
+
+    Of the weeks that are asked for, `jobs_at_once` jobs of up to `markets_per_job` markets each are run; a week that
+    fails is tried again so many times, first after `retry_minutes` and each time after twice as long.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -82,6 +85,10 @@ class Trainer(Frozen):
     distributed_from_lines: int = Field(default=1_000_000, ge=1)
     rank_memory_gib: float = Field(default=2.0, gt=0)
     checkpoint_s: float = Field(default=30.0, gt=0)
+    jobs_at_once: int = Field(default=1, ge=1)
+    markets_per_job: int = Field(default=50, ge=1)
+    retries: int = Field(default=2, ge=0)
+    retry_minutes: float = Field(default=10.0, ge=0)
 
 
 class Code(Frozen):

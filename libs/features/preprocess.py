@@ -23,6 +23,7 @@ import ray.data
 
 from libs.base.errors import DataError
 from libs.base.market import Market
+from libs.base.progress import Progress, Silent
 from libs.features.body import BodySizes, BodySums
 from libs.features.groups import (
     NOBODY,
@@ -90,6 +91,7 @@ def preprocess(
     folder: Path,
     versions: Mapping[str, LakeVersion] | None = None,
     lines_per_group: int = _LINES_PER_GROUP,
+    progress: Progress | None = None,
 ) -> dict[str, Prepared | Failed]:
     """Gather, filter and describe the data of these markets up to `as_of`; the caller is connected to Ray.
 
@@ -98,32 +100,34 @@ def preprocess(
     or of which the rules leave nothing, comes back as `Failed`.
     """
     lake = Lake.open(lake_uri)
-    groups: dict[str, int] = {}
+    lines: dict[str, int] = {}
     read: dict[str, LakeVersion] = {}
     results: dict[str, Prepared | Failed] = {}
     for name in markets:
         try:
             read[name] = (versions or {}).get(name) or lake.version(name)
-            groups[name] = _groups(lake, name, read[name], lines_per_group)
+            lines[name] = _lines(lake, name, read[name])
         except DataError as error:
             results[name] = Failed(name, "preprocess", str(error))
     # In the folder of a market, so that two runs on other markets may share a folder.
     staging = Staging(folder / next(iter(markets)) / "staging")
     shutil.rmtree(staging.folder, ignore_errors=True)
     try:
-        if groups:
-            results = _Run(Source(lake_uri, dict(markets), as_of, read, groups, staging), folder, results).run(lake)
+        if lines:
+            groups = {name: max(1, -(-count // lines_per_group)) for name, count in lines.items()}
+            source = Source(lake_uri, dict(markets), as_of, read, groups, staging)
+            results = _Run(source, folder, lines, progress or Silent(), results).run(lake)
     finally:
         shutil.rmtree(staging.folder, ignore_errors=True)
     return {name: results[name] for name in markets}
 
 
-def _groups(lake: Lake, market: str, version: LakeVersion, lines_per_group: int) -> int:
-    """How many groups the market's lines make; what cannot be read, or has other columns, is found here."""
+def _lines(lake: Lake, market: str, version: LakeVersion) -> int:
+    """How many order lines the market has; what cannot be read, or has other columns, is found here."""
     for table in TABLES.values():
         lake.check(table, market)
     lake.require(market, version)
-    return max(1, -(-lake.count(ORDERS, market) // lines_per_group))
+    return lake.count(ORDERS, market)
 
 
 @dataclass
@@ -132,6 +136,8 @@ class _Run:
 
     source: Source
     folder: Path
+    lines: Mapping[str, int]
+    progress: Progress
     results: dict[str, Prepared | Failed]
     broken: dict[str, Counter[int]] = field(default_factory=dict)
     profiles: dict[str, dict[str, TableProfile]] = field(default_factory=lambda: defaultdict(dict))
@@ -186,8 +192,12 @@ class _Run:
             partial(screen, source=self.source), batch_format="pyarrow", batch_size=None
         )
         by_market: dict[str, list[Dealt]] = defaultdict(list)
-        for block in dealt(blocks.take_all()):
-            by_market[block.market].append(block)
+        rows = sum(lake.count(table, name) for name in names)
+        with self.progress.step(f"preprocess: screen {table.name}", rows) as advance:
+            for row in blocks.iter_rows():
+                [block] = dealt([row])
+                by_market[block.market].append(block)
+                advance(block.profile.rows)
         for name, found in by_market.items():
             faults = [block.fault for block in found if block.fault is not None]
             if faults:
@@ -313,8 +323,14 @@ class _Run:
             return {}
         rows = [{"number": number} for number in range(len(items))]
         do = partial(_behind_wall, work=work, source=self.source, items=list(items.items()))
-        done = ray.data.from_items(rows, override_num_blocks=len(rows)).map(do).take_all()
-        found = {row["number"]: row["result"] for row in done}
+        todo = ray.data.from_items(rows, override_num_blocks=len(rows)).map(do)
+        each = Counter(name for name, _ in items)
+        lines = [self.lines[name] / each[name] for name, _ in items]
+        found = {}
+        with self.progress.step(f"preprocess: {work.__name__}", sum(lines)) as advance:
+            for row in todo.iter_rows():
+                found[row["number"]] = row["result"]
+                advance(lines[row["number"]])
         results = {part: found[number] for number, part in enumerate(items)}
         for (name, _), result in results.items():
             if isinstance(result, Fault):

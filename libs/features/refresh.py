@@ -19,6 +19,7 @@ from feast import FeatureStore
 from ray.data import TaskPoolStrategy
 
 from libs.base.environment import Refreshing
+from libs.base.progress import Progress, Silent
 from libs.base.redis_lock import Held
 from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
@@ -73,7 +74,10 @@ def apply_definitions(destination: Destination) -> None:
 
 
 def refresh(
-    destination: Destination, prepared: Sequence[Prepared], min_coverage: Mapping[str, float] | None = None
+    destination: Destination,
+    prepared: Sequence[Prepared],
+    min_coverage: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Refreshed | Failed]:
     """Bring these markets' features online; the caller is connected to Ray.
 
@@ -96,12 +100,15 @@ def refresh(
             # Two writers keep two cores busy; each costs an import of Feast, which is most of a small refresh.
             gentle = any(filling.asked_about for filling in fillings)
             writers = min(destination.refreshing.writers if gentle else _WRITERS, len(parts))
-            writes.map(partial(_write_part, destination=destination), compute=TaskPoolStrategy(writers)).materialize()
-        done = {one.prepared.market: one for one in fillings}
+            done = writes.map(partial(_write_part, destination=destination), compute=TaskPoolStrategy(writers))
+            with (progress or Silent()).step("refresh features", sum(len(part["rows"]) for part in parts)) as advance:
+                for row in done.iter_rows():
+                    advance(row["written"])
+        filled = {one.prepared.market: one for one in fillings}
         return {
             name: Failed(name, "refresh", stale[name])
             if name in stale
-            else _finish(destination, sides, done[name], held[name], bounds.get(name, 0.0))
+            else _finish(destination, sides, filled[name], held[name], bounds.get(name, 0.0))
             for name in held
         }
 

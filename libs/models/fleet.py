@@ -13,16 +13,20 @@ from ray.exceptions import RayError
 
 from libs.base.environment import Trainer
 from libs.base.errors import FitwaveError
+from libs.base.progress import Progress, Silent
 from libs.models.assignment import Assignment
 from libs.models.distributed import train_together
 from libs.models.elastic import fit_elastic
+from libs.models.fleet_progress import told_of
 from libs.models.market_training import Trained, Untrained, read_result, refuse, told, train_market
 from libs.models.shared_group import train_shared
 
 log = logging.getLogger(__name__)
 
 
-def train_fleet(assignments: Sequence[Assignment], trainer: Trainer) -> dict[str, Trained | Untrained]:
+def train_fleet(
+    assignments: Sequence[Assignment], trainer: Trainer, progress: Progress | None = None
+) -> dict[str, Trained | Untrained]:
     """Train these markets; the caller is connected to Ray.
 
     Writes into each assignment's folder the package and its distributions, `evaluation.json`, `quality.parquet`, the
@@ -31,12 +35,13 @@ def train_fleet(assignments: Sequence[Assignment], trainer: Trainer) -> dict[str
     """
     todo = [one for one in assignments if not one.done]
     together = {one.market.name: one for one in todo if _is_for_all_workers(one, trainer)}
-    train_shared([one for one in todo if one.market.name not in together], trainer)
-    for assignment in together.values():
-        _train_with_all_workers(assignment, trainer)
-    for assignment in todo:
-        if not assignment.done:
-            _train_alone(assignment, trainer)
+    with told_of(todo, progress or Silent()):
+        train_shared([one for one in todo if one.market.name not in together], trainer)
+        for assignment in together.values():
+            _train_with_all_workers(assignment, trainer)
+        for assignment in todo:
+            if not assignment.done:
+                _train_alone(assignment, trainer)
     return {one.market.name: read_result(one) for one in assignments}
 
 

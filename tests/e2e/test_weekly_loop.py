@@ -26,6 +26,7 @@ from apps.shadow import promotion
 from apps.shadow.cli import app as shadow_app
 from apps.trainer.cli import app as trainer_app
 from apps.trainer.jobs import TrainerJobs
+from apps.trainer.queue import WeekQueue
 from apps.trainer.week import MarketWeek
 from apps.trainer.weekly import WeeklyRun
 from infra.cli import app as fitwave
@@ -319,6 +320,26 @@ def test_a_version_is_made_again_from_what_the_lake_was_then(
     assert list((world.environment.home / "runs").iterdir()) == []
 
 
+def test_versions_are_listed_shown_and_held_against_each_other(
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*arguments: str) -> str:
+        fitwave(["models", *arguments, "--environment", "test"], result_action="return_value")
+        return capsys.readouterr().out
+
+    listed = said("list", "--market", "us")
+    assert listed.index("v2") < listed.index("v1")
+    assert "rejected" in listed and "champion" in listed
+    shown = said("show", "us", "v1")
+    for fact in ("train window", "lake: orders", "commit", "model/test/us/v1", "library: xgboost", "auc_macro"):
+        assert fact in shown, fact
+    differing = said("diff", "us", "1", "2")
+    assert "as of" in differing and "auc_macro" in differing and "holdout window" in differing
+    assert "training: rounds" not in differing and "library: xgboost" not in differing
+    with pytest.raises(DataError, match="has no version 9"):
+        said("show", "us", "9")
+
+
 def test_live_traffic_is_held_against_what_the_champion_was_trained_on(
     world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -418,15 +439,18 @@ def test_a_submitted_job_runs_by_itself_and_its_challenger_can_be_rejected_by_ha
     deliver(world.lake, PLANS["de"], 2)
     as_of = cut_off(PLANS["de"], 2).isoformat()
     trainer_app(["submit", "--market", "de", "--as-of", as_of, "--environment", "test"], result_action="return_value")
-    job = capsys.readouterr().out.strip()
-    jobs = TrainerJobs(world.environment, world.endpoints)
+    assert capsys.readouterr().out == f"de {as_of} queued\n"
+    queue, jobs = WeekQueue(world.environment, world.endpoints), TrainerJobs(world.environment, world.endpoints)
     deadline = time.monotonic() + 240
-    while (state := next(one for one in jobs.list() if one.id == job)).status in ("pending", "running"):
-        assert time.monotonic() < deadline, jobs.logs(job)
+    while (entry := queue.entries()[0]).state in ("queued", "running"):
+        assert time.monotonic() < deadline, entry
         time.sleep(1.0)
-    assert state.status == "succeeded", jobs.logs(job)
+    assert (entry.market, entry.state, entry.outcome, entry.attempts) == ("de", "done", "challenger", 1), entry
+    assert "deploy: de" in jobs.logs(entry.job)
     trainer_app(["jobs", "--environment", "test"], result_action="return_value")
-    assert "succeeded" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "done" in shown and "challenger" in shown
+    assert f"fitwave trainer logs {entry.job}" in shown.replace("\n", "")
     challenger = world.lifecycle.registry.holder("de", "challenger")
     assert challenger is not None
     assert challenger.number == "3"

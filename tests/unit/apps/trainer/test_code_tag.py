@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.trainer.code_tag import Commit, current_commit, tag_name, tag_version
+from apps.trainer.code_tag import TRAVELLED, Commit, current_commit, tag_name, tag_version
 from libs.base.environment import Code
 from libs.base.errors import DataError, TransientError
 
@@ -83,3 +83,44 @@ def test_a_folder_that_is_no_repository_is_refused_with_the_setting(tmp_path: Pa
 def test_a_commit_that_is_not_there_cannot_be_tagged(repository: Path) -> None:
     with pytest.raises(DataError, match="could not be put on commit 0000"):
         tag_version(Code(repository=repository), "model/main/de/v1", Commit("0" * 40), "x")
+
+
+@pytest.fixture
+def sent(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Code, Commit, Path]:
+    """Code as a cluster is sent it: files without a checkout, the commit beside them, and a remote to tag in."""
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(remote))
+    files = tmp_path / "sent"
+    files.mkdir()
+    sha = git(repository, "rev-parse", "HEAD")
+    monkeypatch.setenv(TRAVELLED, sha)
+    return Code(repository=files, remote=str(remote)), Commit(sha), remote
+
+
+def test_code_that_was_sent_without_a_checkout_is_tagged_in_the_remote(sent: tuple[Code, Commit, Path]) -> None:
+    code, commit, remote = sent
+    assert current_commit(code) == commit
+    for _ in range(2):  # a week that is run again tags again
+        tag_version(code, "model/prod/de/v1", commit, "de v1: accepted")
+    assert git(remote, "rev-parse", "model/prod/de/v1^{commit}") == commit.sha
+    assert git(remote, "tag", "-l", "--format=%(contents:subject)") == "de v1: accepted"
+
+
+def test_a_commit_that_was_never_pushed_is_said_to_be_absent(sent: tuple[Code, Commit, Path]) -> None:
+    with pytest.raises(TransientError, match=r"(?s)could not be had from .* Has it been pushed"):
+        tag_version(sent[0], "model/prod/de/v1", Commit("1" * 40), "x")
+
+
+def test_sent_code_without_a_remote_is_told_to_name_one(sent: tuple[Code, Commit, Path]) -> None:
+    with pytest.raises(DataError, match=r"set code\.remote in environment\.yaml"):
+        tag_version(sent[0].model_copy(update={"remote": None}), "model/prod/de/v1", sent[1], "x")
+
+
+def test_the_same_changes_have_the_same_digest_and_others_another(repository: Path) -> None:
+    code = Code(repository=repository)
+    digests = []
+    for content in ("2", "3", "2"):
+        (repository / "file").write_text(content)
+        digests.append(str(current_commit(code)))
+    assert digests[0] == digests[2] != digests[1]
+    assert "+" in digests[0]

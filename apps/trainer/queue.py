@@ -1,0 +1,152 @@
+"""The weeks that were asked for, and how far each is: one entry a market and cut-off, in the environment's Redis.
+
+Whoever asks for a week puts it here and goes. The dispatcher admits it; the job that runs it says what it came to.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal, cast
+
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment, Trainer
+from libs.base.redis_lock import Held, answering, hold
+from libs.base.redis_url import connect
+
+State = Literal["queued", "running", "done", "failed"]
+
+_REDIS_TIMEOUT_S = 5.0
+# What has ended is told for so long.
+_TOLD = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One market's week. Moments are ISO 8601 in UTC; `attempts` counts how often it was begun."""
+
+    market: str
+    as_of: str
+    queued_at: str
+    state: State = "queued"
+    attempts: int = 0
+    not_before: str = ""
+    job: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    outcome: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        """No market's name has an @."""
+        return f"{self.market}@{self.as_of}"
+
+    def begun(self, job: str, now: datetime) -> "Entry":
+        """The week once a job has been submitted for it."""
+        return replace(
+            self, state="running", attempts=self.attempts + 1, job=job, started_at=now.isoformat(), ended_at=""
+        )
+
+    def ended(self, outcome: str, reason: str, trainer: Trainer, now: datetime) -> "Entry":
+        """The week once its job has ended. What failed is queued again, later each time, until it is for good."""
+        over = replace(self, ended_at=now.isoformat(), outcome=outcome, reason=reason)
+        if outcome != "failed":
+            return replace(over, state="done")
+        if self.attempts > trainer.retries:
+            return replace(over, state="failed")
+        wait = timedelta(minutes=trainer.retry_minutes * 2 ** (self.attempts - 1))
+        return replace(over, state="queued", not_before=(now + wait).isoformat())
+
+
+class WeekQueue:
+    """One environment's queue."""
+
+    def __init__(self, environment: Environment, endpoints: Endpoints) -> None:
+        self._redis = connect(endpoints.redis_url, _REDIS_TIMEOUT_S)
+        self._weeks = f"fitwave:{{{environment.name}}}:weeks"
+        self._dispatcher = f"fitwave:{{{environment.name}}}:dispatcher"
+        self._trainer = environment.trainer
+
+    def add(self, market: str, as_of: datetime, now: datetime) -> bool:
+        """Ask for a week. One that waits or is being run is there already, which is said by false; one that has ended
+        is asked for again.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        entry = _asked_for(market, as_of, now)
+        found = self.find(entry.key)
+        if found is not None and found.state in ("queued", "running"):
+            return False
+        self.put(entry)
+        return True
+
+    def add_once(self, market: str, as_of: datetime, now: datetime) -> bool:
+        """Ask for a week that has never been asked for; false when it has.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        entry = _asked_for(market, as_of, now)
+        with answering():
+            return bool(self._redis.hsetnx(self._weeks, entry.key, json.dumps(asdict(entry))))
+
+    def entries(self) -> list[Entry]:
+        """All of them, the latest first.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        with answering():
+            found = cast("dict[bytes, bytes]", self._redis.hgetall(self._weeks))
+        entries = [Entry(**json.loads(value)) for value in found.values()]
+        return sorted(entries, key=lambda one: (one.queued_at, one.market), reverse=True)
+
+    def find(self, key: str) -> Entry | None:
+        """The entry of this key, if there is one."""
+        with answering():
+            found = self._redis.hget(self._weeks, key)
+        return Entry(**json.loads(found)) if isinstance(found, bytes) else None
+
+    def put(self, entry: Entry) -> None:
+        """Write an entry."""
+        with answering():
+            self._redis.hset(self._weeks, entry.key, json.dumps(asdict(entry)))
+
+    def end(self, market: str, as_of: datetime, outcome: str, reason: str) -> None:
+        """Say what a week that was being run came to."""
+        found = self.find(_asked_for(market, as_of, as_of).key)
+        if found is not None and found.state == "running":
+            self.put(found.ended(outcome, reason, self._trainer, datetime.now(UTC)))
+
+    def forget_old(self, now: datetime) -> None:
+        """Remove what ended long ago."""
+        for entry in self.entries():
+            if entry.state in ("done", "failed") and datetime.fromisoformat(entry.ended_at) < now - _TOLD:
+                self.remove(entry)
+
+    def remove(self, entry: Entry) -> None:
+        """Forget an entry."""
+        with answering():
+            self._redis.hdel(self._weeks, entry.key)
+
+    def is_dispatched(self) -> bool:
+        """Whether a dispatcher is at work."""
+        with answering():
+            return bool(self._redis.exists(self._dispatcher))
+
+    @contextmanager
+    def dispatching(self, patience_s: float) -> Iterator[Held]:
+        """Be the only dispatcher.
+
+        Raises:
+            TransientError: another is at work, or Redis is away.
+        """
+        with hold(self._redis, self._dispatcher, patience_s, "another dispatcher is at work") as held:
+            yield held
+
+
+def _asked_for(market: str, as_of: datetime, now: datetime) -> Entry:
+    return Entry(market, as_of.astimezone(UTC).isoformat(), now.isoformat())
