@@ -1,5 +1,6 @@
 """The report's plots, each as an inline SVG."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -128,11 +129,16 @@ def swarm_plot(name: str, label: str, found: Importance, contributions: Floats) 
 
     def draw(axes: Axes) -> None:
         axes.axvline(0, color=SOFT, linewidth=1)
+        # All points of a shade at once: a drawing is dear, and points are not.
+        points: dict[str, list[Floats]] = defaultdict(list)
         for index in range(shown):
             moved = contributions[rows, index]
             height = shown - 1 - index + _spread(moved)
             for shade, chosen in _shades(found.values[rows, index]):
-                axes.scatter(moved[chosen], height[chosen], s=9, color=shade, linewidths=0)
+                points[shade].append(np.column_stack([moved[chosen], height[chosen]]))
+        for shade, parts in points.items():
+            x, y = np.concatenate(parts).T
+            axes.scatter(x, y, s=9, color=shade, linewidths=0)
         axes.set_yticks(np.arange(shown)[::-1], found.names[:shown])
         axes.set(ylim=(-0.6, shown - 0.4))
         axes.set_xlabel(label)
