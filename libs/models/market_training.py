@@ -35,6 +35,8 @@ QUALITY_FILE = "quality.parquet"
 
 # Lines of the holdout whose inputs and answers are kept as distributions: as good as all of them, and bounded.
 _MOST_DISTRIBUTED = 20_000
+# Lines of the holdout that the report measures all its curves and slices on: a large market waits seconds for it.
+_MOST_REPORTED = 50_000
 # Why a report was not drawn becomes a tag of the version, which MLflow limits; the log has all of it.
 _LONGEST_FAULT = 500
 
@@ -157,8 +159,10 @@ def _write_report(assignment: Assignment, fitted: Fitted, champion: Champion | N
         # Only a rank draws; the driver, which imports this module too, has no use for a plot library.
         from libs.models.report.page import write_report
 
+        one_in = -(-len(fitted.holdout) // _MOST_REPORTED)
+        holdout = fitted.holdout.gather_every(one_in)
         material = ReportMaterial(
-            assignment.market, fitted.package, champion, fitted.holdout, judgement, assignment.funnel
+            assignment.market, fitted.package, champion, holdout, judgement, assignment.funnel, one_in
         )
         write_report(path, material)
     # A model that was trained and judged is worth more than its picture: at night the week goes on without it, and says

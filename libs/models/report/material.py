@@ -24,7 +24,7 @@ class ReportMaterial:
     """One trained version, what it is measured on and compared with.
 
     `holdout` holds the training table's rows of that split, with all sizes of their articles; `funnel` says what became
-    of the market's order lines before them, and may be empty.
+    of the market's order lines before them, and may be empty. Of a large holdout it has one line in `one_in`.
     """
 
     market: Market
@@ -33,3 +33,4 @@ class ReportMaterial:
     holdout: pl.DataFrame
     judgement: Judgement
     funnel: Sequence[FunnelStep] = ()
+    one_in: int = 1

@@ -55,6 +55,7 @@ def view(material: ReportMaterial, found: Findings) -> dict[str, Any]:
         "level": f"{100 * confidence:g} %",
         "by_chance": round((1 - confidence) * len(found.slices)),
         "comparison": comparison(beside, champion.version if champion else ""),
+        "one_in": material.one_in,
         "common_lines": common_lines(beside) if beside else "",
         "shared": shared,
         "span": _span(material),

@@ -151,3 +151,11 @@ def test_a_report_is_one_file(
     monkeypatch.setattr(report_page, "find", lambda _: findings)
     write_report(tmp_path / "report.html", material)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(material, findings)
+
+
+def test_a_report_on_a_part_of_the_holdout_says_so(
+    material: ReportMaterial, findings: Findings, reading: Reading
+) -> None:
+    part = Reading(render(replace(material, one_in=3), findings))
+    assert "one in 3 of the holdout's lines, on all of which the standards were judged" in part.text
+    assert "of the holdout's lines, on all of which" not in reading.text
