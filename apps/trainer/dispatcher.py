@@ -16,6 +16,8 @@ from libs.base.errors import TransientError
 from libs.base.redis_lock import Held
 
 _LOOK_EVERY_S = 2.0
+# While a store is away; a dispatcher that drains gives up after so many in a row, a scheduler never.
+_WAIT_S, _MOST_FAULTS = 10.0, 60
 # A scheduler waits for a dispatcher that is at work to end, whose queue may be long.
 _PATIENCE_S = 7 * 86_400.0
 
@@ -30,24 +32,41 @@ class Dispatcher:
     notify: Callable[[str], None]
 
     def drain(self) -> None:
-        """Admit weeks until none is left, if no other dispatcher is at work."""
+        """Admit weeks until none is left, if no other dispatcher is at work.
+
+        Raises:
+            TransientError: Redis or Ray is away for long.
+        """
+        faults = 0
         # Who adds a week and sees that a dispatcher is at work relies on its looking once more after it has let go.
-        while self._is_wanted():
+        while True:
             try:
+                if not self._is_wanted() or self.queue.is_dispatched():
+                    return
                 with self.queue.dispatching(patience_s=0.0) as held:
                     while self._is_wanted():
                         self._look(held)
-            except TransientError:
-                if self.queue.is_dispatched():
-                    return
-                raise
+                        faults = 0
+            except TransientError as error:
+                faults += 1
+                if faults > _MOST_FAULTS:
+                    raise
+                self._wait_for_better(error)
 
     def schedule(self) -> None:
         """Ask for each market's week when it is due, and admit what was asked for; for as long as the process lives."""
-        with self.queue.dispatching(_PATIENCE_S) as held:
-            while True:
-                self.ask_for_due(datetime.now(UTC))
-                self._look(held)
+        while True:
+            try:
+                with self.queue.dispatching(_PATIENCE_S) as held:
+                    while True:
+                        self.ask_for_due(datetime.now(UTC))
+                        self._look(held)
+            except TransientError as error:
+                self._wait_for_better(error)
+
+    def _wait_for_better(self, error: TransientError) -> None:
+        self.notify(f"{error} Trying again in {_WAIT_S:g} s.")
+        time.sleep(_WAIT_S)
 
     def ask_for_due(self, now: datetime) -> None:
         """Ask for the latest week of every market that is due: of weeks that were missed, one is caught up."""

@@ -31,7 +31,7 @@ class TrainerJobs:
         self._dashboard = endpoints.ray_dashboard_url
         try:
             self._client = JobSubmissionClient(self._dashboard)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise TransientError(f"no Ray dashboard answers at {self._dashboard}: {error}") from error
 
     def require_clean(self) -> None:
@@ -96,7 +96,7 @@ class TrainerJobs:
         """Why a job is not at work any more; None while it is."""
         try:
             details = self._client.get_job_info(job)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             if "does not exist" not in str(error):
                 raise TransientError(f"Ray's dashboard does not answer: {error}") from error
             return f"job {job} is not known to the cluster: was it started anew?"
@@ -131,7 +131,7 @@ class TrainerJobs:
                 runtime_env=self._runtime_env(),
                 metadata={_ENVIRONMENT: name, **metadata},
             )
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise TransientError(f"Ray does not take job {job}: {error}") from error
 
     def _python(self) -> str:

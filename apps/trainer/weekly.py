@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from apps.trainer.code_tag import current_commit
@@ -110,7 +111,7 @@ class WeeklyRun:
     def _prepare(self, markets: Sequence[str]) -> dict[str, Prepared]:
         kept: dict[str, Prepared] = {}
         for name in markets:
-            found = self._folder(name).take_up(lambda lake, name=name: self._origin(name, lake))  # type: ignore[misc]
+            found = self._folder(name).take_up(partial(self._origin, name))
             if found is not None:
                 self.notify(f"{name}: goes on from the tables of a run that was killed")
                 kept[name] = found

@@ -1,6 +1,7 @@
 """Models through the real MLflow, Ray Train and xgboost-ray."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -29,7 +30,7 @@ from tests.small_market import AS_OF, small_market
 
 TRAINING = Training(rounds=40, min_child_weight=5)
 # Long enough to be killed in the middle of.
-LONG = TRAINING.model_copy(update={"rounds": 1500, "learning_rate": 0.01})
+LONG = TRAINING.model_copy(update={"rounds": 600, "learning_rate": 0.02})
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +146,11 @@ def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else
 
 # Without draws by chance, so that a difference is the engine's.
 CERTAIN = TRAINING.model_copy(update={"subsample": 1.0, "colsample": 1.0})
+
+
 TOGETHER = {
     "by Ray Train": (CERTAIN, Trainer(distributed_from_lines=1)),
     "by Ray Train, from disk": (CERTAIN, Trainer(distributed_from_lines=1, rank_memory_gib=1e-9)),
-    "by xgboost-ray": (CERTAIN.model_copy(update={"engine": "xgboost_ray"}), Trainer()),
 }
 
 
@@ -168,6 +170,27 @@ def test_several_workers_come_to_an_equivalent_model(
     for measure in ("auc_macro", "auc_fit"):
         assert getattr(found, measure) == pytest.approx(getattr(alone, measure), abs=0.002)
     assert found.log_loss == pytest.approx(alone.log_loss, abs=0.002)
+
+
+def test_the_elastic_engine_goes_on_when_an_actor_is_killed_and_comes_to_an_equivalent_model(
+    ray_cluster: None, larger: tuple[str, Metrics], tmp_path: Path
+) -> None:
+    training = CERTAIN.model_copy(update={"rounds": 500, "learning_rate": 0.03})
+    alone = fit_market(Market(name="de", training=training), larger[0], champion=None).evaluation.overall
+    elastic = training.model_copy(update={"engine": "xgboost_ray"})
+    de = assignment("de", larger[0], tmp_path, elastic)
+    shards = de.folder.with_name("model.shards")
+
+    def in_the_middle() -> bool:
+        """Actors are started and have read their shards some seconds after these are there."""
+        written = [path.stat().st_mtime for path in shards.glob("*.parquet")]
+        return bool(written) and time.time() - max(written) > 8
+
+    with killed("_RemoteRayXGBoostActor", in_the_middle, times=1) as pids:
+        one = trained(train_fleet([de], Trainer())["de"])
+    assert len(pids) == 1
+    assert load(one.folder).booster.num_boosted_rounds() == training.rounds
+    assert one.metrics.auc_macro == pytest.approx(alone.auc_macro, abs=0.002)
 
 
 def test_a_report_that_cannot_be_drawn_does_not_lose_the_model(
