@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from infra.customers_cli import forget as forget_command
+from libs.base import redis_lock
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
@@ -149,7 +150,7 @@ def test_a_table_of_an_interrupted_week_is_told(
 def test_a_customer_is_not_forgotten_while_a_refresh_might_bring_her_back(
     own: Environment, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sides_module, "_LOCK_S", 0.5)
+    monkeypatch.setattr(redis_lock, "HELD_S", 0.5)
     sides = Sides(endpoints.redis_url, own.name)
     with sides.refreshing("de"), pytest.raises(TransientError, match="another refresh is at work"):
         forget(own, endpoints, "de", "de-c0000001")
