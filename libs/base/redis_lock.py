@@ -69,4 +69,4 @@ def answering() -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        raise TransientError(f"Redis does not answer: {error}. Is it up?") from error
+        raise TransientError(f"Redis does not answer: {error}. Is Redis up?") from error
