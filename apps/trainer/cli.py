@@ -18,6 +18,7 @@ from libs.base.progress import progress_on
 if TYPE_CHECKING:
     from apps.trainer.dispatcher import Dispatcher
     from apps.trainer.jobs import TrainerJobs
+    from apps.trainer.queue import WeekQueue
 
 app = App(name="trainer", help="The weekly job: preprocess, train, register, judge, refresh, shadow.")
 
@@ -84,17 +85,13 @@ def submit(
     environment: EnvironmentName = None,
 ) -> None:
     """Ask for the weekly job and return at once: markets wait in a queue for a place on the cluster."""
-    from apps.trainer.jobs import TrainerJobs
-    from apps.trainer.queue import WeekQueue
     from apps.trainer.schedule import last_due
-    from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
     markets, time = _chosen(settings, market, all_), parse_time(as_of)
     if due and as_of is not None:
         raise DataError("--due is a cut-off of its own: leave out --as-of")
-    endpoints = resolve(settings)
-    queue, jobs_ = WeekQueue(settings, endpoints), TrainerJobs(settings, endpoints)
+    queue, jobs_ = _queue_and_jobs(settings)
     if not allow_dirty:
         jobs_.require_clean()
     for name in markets:
@@ -143,15 +140,11 @@ def tune(
 @app.command
 def jobs(*, environment: EnvironmentName = None) -> None:
     """What is due next, queued, running, done and failed, the latest first, with links to logs."""
-    from apps.trainer.jobs import TrainerJobs
     from apps.trainer.jobs_table import print_jobs
-    from apps.trainer.queue import WeekQueue
-    from libs.base.endpoints import resolve
 
     settings = load_environment(environment)
-    endpoints = resolve(settings)
-    entries = WeekQueue(settings, endpoints).entries()
-    print_jobs(Console(), settings, entries, TrainerJobs(settings, endpoints).link, datetime.now(UTC))
+    queue, jobs_ = _queue_and_jobs(settings)
+    print_jobs(Console(), settings, queue.entries(), jobs_.link, datetime.now(UTC))
 
 
 @app.command
@@ -202,19 +195,26 @@ def kubernetes(
 
 
 def _jobs(settings: Environment) -> "TrainerJobs":
-    from apps.trainer.jobs import TrainerJobs
-    from libs.base.endpoints import resolve
-
-    return TrainerJobs(settings, resolve(settings))
+    return _queue_and_jobs(settings)[1]
 
 
-def _dispatcher(settings: Environment) -> "Dispatcher":
-    from apps.trainer.dispatcher import Dispatcher
-    from apps.trainer.queue import WeekQueue
+def _queue_and_jobs(settings: Environment) -> "tuple[WeekQueue, TrainerJobs]":
     from libs.base.endpoints import resolve
 
     endpoints = resolve(settings)
-    return Dispatcher(settings, WeekQueue(settings, endpoints), _jobs(settings), Console().log)
+
+    from apps.trainer.jobs import TrainerJobs
+    from apps.trainer.queue import WeekQueue
+
+    return WeekQueue(settings, endpoints), TrainerJobs(settings, endpoints)
+
+
+def _dispatcher(settings: Environment) -> "Dispatcher":
+    queue, jobs_ = _queue_and_jobs(settings)
+
+    from apps.trainer.dispatcher import Dispatcher
+
+    return Dispatcher(settings, queue, jobs_, Console().log)
 
 
 def _reproduce(settings: Environment, markets: list[str], number: str) -> int:

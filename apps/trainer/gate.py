@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from libs.base.identifiers import week_name
 from libs.base.market import Market
 from libs.features.preprocess import Prepared
 from libs.features.validation.checks import Finding, check_profile, check_shifts
@@ -69,7 +70,7 @@ class Gate:
         # Plots are for whoever has something to draw.
         from libs.models.report.validation import ValidationPage
 
-        path = self.folder / self.market.name / f"{self.as_of:%Y-%m-%dT%H%M%SZ}.html"
+        path = self.folder / self.market.name / f"{week_name(self.as_of)}.html"
         ValidationPage(
             title="Validation",
             market=self.market.name,

@@ -4,8 +4,7 @@ Whoever asks for a week puts it here and goes. The dispatcher admits it; the job
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
@@ -137,15 +136,13 @@ class WeekQueue:
         with answering():
             return bool(self._redis.exists(self._dispatcher))
 
-    @contextmanager
-    def dispatching(self, patience_s: float) -> Iterator[Held]:
+    def dispatching(self, patience_s: float) -> AbstractContextManager[Held]:
         """Be the only dispatcher.
 
         Raises:
             TransientError: another is at work, or Redis is away.
         """
-        with hold(self._redis, self._dispatcher, patience_s, "another dispatcher is at work") as held:
-            yield held
+        return hold(self._redis, self._dispatcher, patience_s, "another dispatcher is at work")
 
 
 def _asked_for(market: str, as_of: datetime, now: datetime) -> Entry:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from apps.trainer.origin import Origin
+from libs.base.identifiers import week_name
 from libs.features.lake import LakeVersion
 from libs.features.preprocess import Prepared
 from libs.features.refresh import Refreshed
@@ -65,7 +66,7 @@ class WeekFolder:
 
     @classmethod
     def of(cls, home: Path, as_of: datetime, market: str) -> "WeekFolder":
-        return cls(home / "runs" / stem(as_of) / market)
+        return cls(home / "runs" / week_name(as_of) / market)
 
     @property
     def model(self) -> Path:
@@ -104,8 +105,3 @@ class WeekFolder:
     @property
     def _kept(self) -> Path:
         return self.path / "prepared.json"
-
-
-def stem(as_of: datetime) -> str:
-    """A week's name, which sorts as the time it tells."""
-    return f"{as_of:%Y-%m-%dT%H%M%SZ}"

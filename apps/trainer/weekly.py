@@ -173,6 +173,7 @@ class WeeklyRun:
             self.weeks[name].warnings = gate.warnings()
             try:
                 self.weeks[name].validation_path = str(gate.write_page())
+            # Whatever a plot stumbles over: the findings are in the week's warnings, and the log has all of it.
             except Exception as error:
                 log.exception("validation page of market %s", name)
                 self.notify(f"{name} has no validation page: {type(error).__name__}: {error}")

@@ -1,6 +1,7 @@
 """Names that end up in paths, keys, tags and URLs."""
 
 import re
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -34,3 +35,8 @@ def _check_for_pydantic(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_for_pydantic)]
+
+
+def week_name(as_of: datetime) -> str:
+    """A week's name in paths, which sorts as the time it tells."""
+    return f"{as_of:%Y-%m-%dT%H%M%SZ}"

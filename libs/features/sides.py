@@ -10,8 +10,8 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -152,16 +152,14 @@ class Sides:
             )
         return {digest.decode() for digest in found}  # type: ignore[union-attr]
 
-    @contextmanager
-    def refreshing(self, market: str) -> Iterator[Held]:
+    def refreshing(self, market: str) -> AbstractContextManager[Held]:
         """Be the only refresh of a market; one that died is waited for until it is forgotten.
 
         Raises:
             TransientError: another one is at work, or Redis is away.
         """
         busy = f"market {market!r}: another refresh is at work. Wait for it, then run this again."
-        with hold(self._redis, self._key("refreshing", market), redis_lock.HELD_S + 1, busy) as held:
-            yield held
+        return hold(self._redis, self._key("refreshing", market), redis_lock.HELD_S + 1, busy)
 
     def _key(self, kind: str, name: str) -> str:
         return f"fitwave:{{{self._environment}}}:{kind}:{name}"

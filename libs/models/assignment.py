@@ -25,14 +25,18 @@ class Assignment:
 
     @property
     def checkpoint(self) -> Path:
-        """The booster so far: beside the folder, where it outlives a training that is begun again."""
-        # No market's name has a dot, so nothing else has this name.
-        return self.folder.with_name(f"{self.folder.name}.checkpoint.ubj")
+        """The booster so far, which outlives a training that is begun again."""
+        return self.beside("checkpoint.ubj")
 
     @property
     def report(self) -> Path:
         """The report for people: beside the package and no part of it."""
-        return self.folder.with_name(f"{self.folder.name}.report") / REPORT_FILE
+        return self.beside("report") / REPORT_FILE
+
+    def beside(self, what: str) -> Path:
+        """Something of this training that is kept beside its folder."""
+        # No market's name has a dot, so nothing else has this name.
+        return self.folder.with_name(f"{self.folder.name}.{what}")
 
     @property
     def done(self) -> bool:

@@ -7,18 +7,19 @@ more in a process of its own; what fails there is its result.
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import ray
 from ray.exceptions import RayError
 
 from libs.base.environment import Trainer
-from libs.base.errors import FitwaveError
 from libs.base.progress import Progress, Silent
+from libs.features.wall import Fault, walled
 from libs.models.assignment import Assignment
 from libs.models.distributed import train_together
 from libs.models.elastic import fit_elastic
 from libs.models.fleet_progress import told_of
-from libs.models.market_training import Trained, Untrained, read_result, refuse, told, train_market
+from libs.models.market_training import Trained, Untrained, read_result, refuse, train_market
 from libs.models.shared_group import train_shared
 
 log = logging.getLogger(__name__)
@@ -52,17 +53,16 @@ def _is_for_all_workers(assignment: Assignment, trainer: Trainer) -> bool:
 
 def _train_with_all_workers(assignment: Assignment, trainer: Trainer) -> None:
     """One market on several workers; what fails here, for all its engine's own attempts, is the market's result."""
-    try:
-        if assignment.market.training.engine == "xgboost_ray":
-            shards = assignment.folder.with_name(f"{assignment.folder.name}.shards")
-            train_market(assignment, trainer.threads, trainer.checkpoint_s, fit_elastic(trainer.workers, shards))
-        else:
-            train_together(assignment, trainer)
-    except FitwaveError as error:
-        refuse(assignment, str(error))
-    except Exception as error:
-        log.exception("market %s", assignment.market.name)
-        refuse(assignment, told(error))
+    elastic = assignment.market.training.engine == "xgboost_ray"
+    train = partial(_train_elastic if elastic else train_together, assignment, trainer)
+    done = walled(assignment.market.name, train)
+    if isinstance(done, Fault):
+        refuse(assignment, done.reason)
+
+
+def _train_elastic(assignment: Assignment, trainer: Trainer) -> None:
+    fit = fit_elastic(trainer.workers, assignment.beside("shards"))
+    train_market(assignment, trainer.threads, trainer.checkpoint_s, fit)
 
 
 def _train_alone(assignment: Assignment, trainer: Trainer) -> None:

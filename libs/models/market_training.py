@@ -6,7 +6,6 @@ The result is written last, so a folder that has one is done, and whoever trains
 import json
 import logging
 import shutil
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -100,11 +99,6 @@ def _write_result(folder: Path, result: Mapping[str, Any]) -> None:
     draft = folder / f"{RESULT_FILE}.draft"
     draft.write_text(json.dumps(result, indent=1), encoding="utf-8")
     draft.replace(folder / RESULT_FILE)
-
-
-def told(error: Exception) -> str:
-    """An error that nobody meant for people, with where it happened."""
-    return f"{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}"
 
 
 def _champion(assignment: Assignment) -> Champion | None:

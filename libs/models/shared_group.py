@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from libs.base.environment import Trainer
+from libs.features.wall import walled
 from libs.models.assignment import Assignment
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class _Begun:
 
     @classmethod
     def of(cls, assignment: Assignment, run: str) -> "_Begun":
-        return cls(assignment.folder.with_name(f"{assignment.folder.name}.begun"), run)
+        return cls(assignment.beside("begun"), run)
 
     def mark(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,8 +100,5 @@ def _train_rank(config: Mapping[str, Any]) -> None:
         if begun.by_this_run():
             continue
         begun.mark()
-        try:
-            train_market(assignment, trainer.threads, trainer.checkpoint_s)
-        # The wall between markets: whatever breaks one may not take the others of its rank with it.
-        except Exception:
-            log.exception("market %s is left aside", assignment.market.name)
+        # Whatever breaks one market may not take the others of its rank with it: without a result, it is left aside.
+        walled(assignment.market.name, partial(train_market, assignment, trainer.threads, trainer.checkpoint_s))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from libs.base.identifiers import check_name
+from libs.base.identifiers import check_name, week_name
 from libs.features.schema import Table
 
 # What counts as new: a week, as deliveries and runs are weekly.
@@ -75,7 +75,7 @@ class Profile:
     def before(cls, folder: Path, market: str, as_of: datetime) -> "Profile | None":
         """The latest that was kept of a week before this one."""
         # A name sorts as the time it tells.
-        earlier = [path for path in folder.glob(f"{check_name(market)}/*.json") if path.stem < _stem(as_of)]
+        earlier = [path for path in folder.glob(f"{check_name(market)}/*.json") if path.stem < week_name(as_of)]
         if not earlier:
             return None
         values = json.loads(max(earlier).read_text(encoding="utf-8"))
@@ -84,11 +84,7 @@ class Profile:
 
 
 def _path(folder: Path, market: str, as_of: datetime) -> Path:
-    return folder / check_name(market) / f"{_stem(as_of)}.json"
-
-
-def _stem(as_of: datetime) -> str:
-    return f"{as_of:%Y-%m-%dT%H%M%SZ}"
+    return folder / check_name(market) / f"{week_name(as_of)}.json"
 
 
 def _counts(values: pl.Series) -> Iterable[tuple[object, int]]:
