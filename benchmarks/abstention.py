@@ -87,8 +87,8 @@ class Named:
 def ask(package: "Package", prepared: "Prepared") -> Named:
     """Ask about registered customers and online articles drawn by chance, as somebody who has chosen nothing yet."""
     from libs.features.snapshot import OnlineRow, snapshot
-    from libs.models.evaluation import named_size
     from libs.models.explanation import Explainer
+    from libs.models.lines import named_size
 
     now = datetime.fromisoformat(prepared.as_of)
     customers, articles = (pl.read_parquet(path) for path in (prepared.customers_path, prepared.articles_path))
@@ -117,7 +117,7 @@ def ask(package: "Package", prepared: "Prepared") -> Named:
 def _by_threshold(fitted: "Fitted", named: Named) -> list[dict[str, Any]]:
     """Coverage; precision as a market sees it, on the holdout's purchases of the named size; and the truth."""
     from libs.features.frames import requests_from_training
-    from libs.models.evaluation import named_size
+    from libs.models.lines import named_size
     from libs.models.outcomes import FIT, outcome_codes
 
     requests = requests_from_training(fitted.holdout)

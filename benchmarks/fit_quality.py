@@ -102,15 +102,16 @@ def measured(asked: "Asked") -> dict[str, Any]:
     Raises:
         DataError: nothing was answered.
     """
-    from libs.models.evaluation import Lines, measure
+    from libs.models.evaluation import measure
+    from libs.models.lines import Lines
 
     rows = len(asked.outcomes)
     if rows == 0:
         raise DataError("no rental of the test file could be answered: none has an article and size that are online")
-    everyone = np.ones(rows, dtype=np.bool_)
-    metrics = asdict(
-        measure(Lines(np.arange(rows).astype(object), asked.predicted, asked.outcomes, everyone, everyone))
-    )
+    customers, none = np.arange(rows).astype(object), np.zeros(rows)
+    # No size was named: what depends on it is not among the figures.
+    lines = Lines(customers, asked.predicted, asked.outcomes, none.astype(np.int64), none, none.astype(np.bool_))
+    metrics = asdict(measure(lines))
     areas = ("auc_macro", "auc_weighted", "auc_small", "auc_fit", "auc_large")
     return {
         **{name: metrics[name] for name in (*areas, "log_loss")},

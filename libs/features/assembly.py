@@ -100,6 +100,16 @@ class Requests:
         """The same questions, asked without saying which size is chosen."""
         return replace(self, chosen=np.full_like(self.chosen, NOT_CHOSEN))
 
+    def of_chosen(self) -> "Requests":
+        """The same questions, which all say what is chosen, with no candidate but that."""
+        at = self.offsets[:-1] + self.chosen
+        return replace(
+            self,
+            size_values={name: column[at] for name, column in self.size_values.items()},
+            offsets=np.arange(len(self.offsets)),
+            chosen=np.zeros_like(self.chosen),
+        )
+
     @property
     def question_of_size(self) -> Indices:
         """For each of the m candidates the index of its question."""

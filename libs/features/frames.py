@@ -30,11 +30,6 @@ def requests_from_training(rows: pl.DataFrame) -> Requests:
     )
 
 
-def bought_candidates(requests: Requests) -> Indices:
-    """For each of n training rows the index, among all candidates, of the size that was bought."""
-    return requests.offsets[:-1] + requests.chosen
-
-
 def _flat(rows: pl.DataFrame, name: str) -> pl.Series:
     return rows[name].explode(empty_as_null=False)
 

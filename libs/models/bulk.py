@@ -23,7 +23,7 @@ from libs.features.refresh import Destination
 from libs.features.sides import Live
 from libs.features.snapshot import Article, OnlineRow
 from libs.models.contract import ModelRef
-from libs.models.evaluation import named_size
+from libs.models.lines import named_size
 from libs.models.package import Package, load
 
 # Pairs that go through the model at once: some ten sizes each, so that the model's input has 100 MB.

@@ -14,7 +14,7 @@ import numpy as np
 from libs.features.arrays import Floats, Indices
 from libs.features.assembly import FEATURES, Matrix, Requests, assemble
 from libs.features.validation.stability import stability_index
-from libs.models.evaluation import named_size
+from libs.models.lines import named_size
 from libs.models.package import Package
 
 DISTRIBUTIONS_FILE = "distributions.json"

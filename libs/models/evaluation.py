@@ -9,11 +9,12 @@ import polars as pl
 from sklearn.metrics import roc_auc_score
 
 from libs.features.assembly import Requests
-from libs.features.frames import bought_candidates, requests_from_training
+from libs.features.frames import requests_from_training
 from libs.features.persons import account_statistics
 from libs.models.explanation import ARTICLE_BASES, CUSTOMER_BASES, bases
-from libs.models.ordinal import Probabilities, log_losses
-from libs.models.outcomes import FIT, Codes, outcome_codes
+from libs.models.lines import Lines, answer
+from libs.models.ordinal import Probabilities
+from libs.models.outcomes import Codes
 from libs.models.package import Package
 
 # Bins of the calibration error, per class.
@@ -42,39 +43,6 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class Lines:
-    """What a model answers to each of n lines, so that anything can be measured on them again.
-
-    Shapes: (n,), but for `predicted`, (n, 3), of the size that was bought. `answered`: the market's threshold is met;
-    `hit`: the size named is the one that was bought.
-    """
-
-    customers: npt.NDArray[np.object_]
-    predicted: Probabilities
-    outcomes: Codes
-    answered: npt.NDArray[np.bool_]
-    hit: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.outcomes)
-
-    @property
-    def losses(self) -> npt.NDArray[np.float64]:
-        return log_losses(self.predicted, self.outcomes)
-
-    @property
-    def kept(self) -> npt.NDArray[np.bool_]:
-        """The lines of which the right size is known."""
-        return np.equal(self.outcomes, FIT)
-
-    def of(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> "Lines":
-        """The lines that `rows`, a mask (n,) or indices, selects."""
-        return Lines(
-            self.customers[rows], self.predicted[rows], self.outcomes[rows], self.answered[rows], self.hit[rows]
-        )
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """A model on a holdout: measures of all lines and of slices, the lines themselves, and which are in each slice."""
 
@@ -89,41 +57,15 @@ class Evaluation:
         return self.lines.losses
 
 
-def evaluate(package: Package, rows: pl.DataFrame) -> Evaluation:
-    """Score every size of each holdout line as a live request would, and measure.
-
-    Shape: rows (n), with all sizes of their articles.
-    """
-    requests = requests_from_training(rows)
-    best, confidence = named_size(package.predict(requests.without_choice()), requests.offsets)
-    lines = Lines(
-        customers=rows["customer_id"].to_numpy(),
-        predicted=package.predict(requests)[bought_candidates(requests)],
-        outcomes=outcome_codes(rows),
-        answered=confidence >= package.card.abstention.threshold,
-        hit=best == rows["bought"].to_numpy(),
-    )
-    return evaluation_of(lines, slice_masks(rows, requests))
+def evaluate(package: Package, rows: pl.DataFrame, threads: int = 1) -> Evaluation:
+    """Answer each holdout line, and measure. Shape: rows (n), with all sizes of their articles."""
+    return evaluation_of(answer(package, rows, threads), slice_masks(rows, requests_from_training(rows)))
 
 
 def evaluation_of(lines: Lines, slices: Mapping[str, npt.NDArray[np.bool_]]) -> Evaluation:
     """Measure lines that were answered, all of them and each slice that has any, (n,)."""
     members = {name: rows for name, rows in slices.items() if rows.any()}
     return Evaluation(measure(lines), {name: measure(lines.of(rows)) for name, rows in members.items()}, lines, members)
-
-
-def named_size(
-    predicted: Probabilities, offsets: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Per question the index of the size most likely to fit, within its own sizes, and that likelihood."""
-    fit, counts = predicted[:, FIT], np.diff(offsets)
-    if not len(counts):
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    highest = np.maximum.reduceat(fit, offsets[:-1])
-    # Of equals the first: each question's own places, and of those that do not hold its highest one beyond all.
-    place = np.arange(len(fit)) - np.repeat(offsets[:-1], counts)
-    place[fit != np.repeat(highest, counts)] = len(fit)
-    return np.minimum.reduceat(place, offsets[:-1]), highest
 
 
 def slice_masks(rows: pl.DataFrame, requests: Requests) -> dict[str, npt.NDArray[np.bool_]]:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from libs.features.assembly import Matrix, assemble
-from libs.features.frames import bought_candidates, requests_from_training
+from libs.features.frames import requests_from_training
 from libs.features.splits import SHUFFLED, TRAIN
 from libs.models.outcomes import Codes, outcome_codes
 
@@ -37,7 +37,6 @@ def learned(rows: pl.DataFrame) -> tuple[Matrix, Codes]:
 
 def bought(rows: pl.DataFrame, *, with_choice: bool) -> tuple[Matrix, Codes]:
     """The assembled row of the size that was bought, and its outcome, for each of n lines."""
-    requests = requests_from_training(rows)
-    candidates = bought_candidates(requests)
+    requests = requests_from_training(rows).of_chosen()
     assembled = assemble(requests if with_choice else requests.without_choice())
-    return assembled.rows[assembled.nearest[candidates]], outcome_codes(rows)
+    return assembled.rows[assembled.nearest], outcome_codes(rows)

@@ -153,12 +153,17 @@ def _write_report(assignment: Assignment, fitted: Fitted, champion: Champion | N
         # Only a rank draws; the driver, which imports this module too, has no use for a plot library.
         from libs.models.report.page import write_report
 
-        one_in = -(-len(fitted.holdout) // _MOST_REPORTED)
-        holdout = fitted.holdout.gather_every(one_in)
         material = ReportMaterial(
-            assignment.market, fitted.package, champion, holdout, judgement, assignment.funnel, one_in
+            market=assignment.market,
+            package=fitted.package,
+            champion=champion,
+            holdout=fitted.holdout,
+            lines=fitted.evaluation.lines,
+            rival=fitted.champion,
+            judgement=judgement,
+            funnel=assignment.funnel,
         )
-        write_report(path, material)
+        write_report(path, material.thinned(_MOST_REPORTED))
     # A model that was trained and judged is worth more than its picture: at night the week goes on without it, and says
     # so wherever the report would have been found.
     except Exception as error:
@@ -171,13 +176,13 @@ def _write_report(assignment: Assignment, fitted: Fitted, champion: Champion | N
 def _losses(champion: Rival) -> pl.Series:
     """The champion's losses beside the challenger's; null on the lines that it has seen."""
     losses = np.full(len(champion.unseen), np.nan)
-    if champion.evaluation is not None:
-        losses[champion.unseen] = champion.evaluation.losses
+    losses[champion.unseen] = champion.lines.losses
     return pl.Series(losses).fill_nan(None)
 
 
 def _metrics(champion: Rival | None) -> dict[str, Any] | None:
-    return asdict(champion.evaluation.overall) if champion and champion.evaluation else None
+    metrics = champion.metrics if champion else None
+    return asdict(metrics) if metrics else None
 
 
 def read_result(assignment: Assignment) -> Trained | Untrained:

@@ -87,7 +87,8 @@ def boost(data: xgb.DMatrix, training: Training, threads: int = 1, checkpoint: C
 
 def margins(booster: xgb.Booster, rows: Matrix) -> Probabilities:
     """The booster's raw log-odds, (m, 2): beyond small, beyond fit."""
-    return np.asarray(booster.inplace_predict(rows, predict_type="margin", validate_features=False), dtype=np.float64)
+    raw = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
+    return np.asarray(raw, dtype=np.float64).reshape(len(rows), 2)
 
 
 def probabilities(raw: Probabilities, calibration: Calibration) -> Probabilities:

@@ -23,7 +23,8 @@ from typing import Any
 from libs.base.market import MinimumStandards, SliceStandard
 from libs.models import weighted
 from libs.models.bootstrap import Floats, Interval, Statistic, interval, replicates
-from libs.models.evaluation import Evaluation, Lines, Metrics, measure
+from libs.models.evaluation import Evaluation, Metrics, measure
+from libs.models.lines import Lines
 from libs.models.rival import Rival
 
 # How often a holdout should let two equal models show that neither is worse: the usual power of a non-inferiority
@@ -174,11 +175,11 @@ def _beside(standards: MinimumStandards, challenger: Evaluation, champion: Rival
     count, needed = int(champion.unseen.sum()), standards.min_holdout_lines
     until = f"it has learnt from orders until {champion.knows_until:%Y-%m-%d %H:%M}, so the two cannot be compared"
     yield _count("lines unseen by champion", count, needed, until)
-    if count < needed or champion.evaluation is None:
+    if count < needed:
         return
-    mine, theirs = challenger.lines.of(champion.unseen), champion.evaluation.lines
+    mine, theirs = challenger.lines.of(champion.unseen), champion.lines
     excess = mine.losses - theirs.losses
-    mine_auc, theirs_auc = measure(mine).auc_macro, champion.evaluation.overall.auc_macro
+    mine_auc, theirs_auc = measure(mine).auc_macro, measure(theirs).auc_macro
     # Areas of the same outcomes: measurable for both models or for neither.
     shortfall = None if mine_auc is None or theirs_auc is None else theirs_auc - mine_auc
     drawn = replicates(

@@ -5,20 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 import xgboost as xgb
 
 from libs.base.errors import DataError
 from libs.base.market import Market, Training
-from libs.features.frames import requests_from_training
 from libs.features.splits import CALIBRATION, HOLDOUT, SHUFFLED, TRAIN
 from libs.models.abstention import Abstention, choose_threshold
 from libs.models.checkpoint import Checkpoint
-from libs.models.evaluation import Evaluation, evaluate, named_size
+from libs.models.evaluation import Evaluation, evaluate
 from libs.models.examples import LEARNED, bought, learned, read_splits
+from libs.models.lines import answer
 from libs.models.ordinal import Calibration, fit_booster, fit_calibration, margins
-from libs.models.outcomes import FIT, check_outcomes, outcome_codes
+from libs.models.outcomes import check_outcomes, outcome_codes
 from libs.models.package import Card, Package, new_card
 from libs.models.rival import Rival, evaluate_champion
 
@@ -61,11 +60,11 @@ def fit_market(
     splits = read_splits(training_path, (CALIBRATION, HOLDOUT)).partition_by("split", as_dict=True)
     calibration, holdout = splits[(CALIBRATION,)], splits[(HOLDOUT,)]
     package = Package(_card(market, _calibrations(booster, calibration), spans), booster)
-    package = _with_threshold(package, calibration)
+    package = _with_threshold(package, calibration, threads)
     return Fitted(
         package=package,
-        evaluation=evaluate(package, holdout),
-        champion=evaluate_champion(champion, holdout) if champion is not None else None,
+        evaluation=evaluate(package, holdout, threads),
+        champion=evaluate_champion(champion, holdout, threads) if champion is not None else None,
         holdout=holdout,
     )
 
@@ -101,15 +100,14 @@ def _calibrations(booster: xgb.Booster, rows: pl.DataFrame) -> tuple[Calibration
     return tuple(fit_calibration(margins(booster, raw), outcomes) for raw, outcomes in (open_, chosen))  # type: ignore[return-value]
 
 
-def _with_threshold(package: Package, rows: pl.DataFrame) -> Package:
+def _with_threshold(package: Package, rows: pl.DataFrame, threads: int) -> Package:
     """The package with the abstention threshold that its market wants, chosen on lines the booster has not seen."""
     policy = package.card.recommendation
-    requests = requests_from_training(rows)
-    best, confidence = named_size(package.predict(requests.without_choice()), requests.offsets)
+    lines = answer(package, rows, threads)
     chosen = choose_threshold(
-        confidence=confidence,
-        named_was_bought=best == rows["bought"].to_numpy(),
-        kept=np.equal(outcome_codes(rows), FIT),
+        confidence=lines.confidence,
+        named_was_bought=lines.hit,
+        kept=lines.kept,
         floor=policy.min_confidence,
         wanted_precision=policy.wanted_precision,
     )

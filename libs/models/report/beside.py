@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import polars as pl
 
 from libs.models import weighted
 from libs.models.bootstrap import Floats
-from libs.models.package import Package
-from libs.models.report.answers import Answers, answers
+from libs.models.lines import Lines
 from libs.models.report.estimates import Estimate, estimates, values
 from libs.models.report.measures import MEASURES, Measure
-from libs.models.rival import knows_until
+from libs.models.rival import Rival
 from libs.models.weighted import Mask
 
 
@@ -40,7 +38,7 @@ class Disagreement:
 class Shared:
     """Both models on the lines, at least one, that are new to both; `excess`: each one's loss above the champion's."""
 
-    champion: Answers
+    champion: Lines
     excess: Floats
     compared: list[Compared]
     disagreement: Disagreement
@@ -67,35 +65,33 @@ class Beside:
         return bool(self.unseen.all())
 
 
-def beside(champion: Package, rows: pl.DataFrame, mine: Answers, confidence: float) -> Beside:
-    """Compare as the standards do. Shape: rows (n), the holdout; mine, this version's answers to it."""
-    until = knows_until(champion.card)
-    unseen = (rows["ordered_at"] > until).to_numpy()
-    if not unseen.any():
-        return Beside(until, unseen, None)
-    ours, theirs = mine.of(unseen), answers(champion, rows.filter(unseen))
-    excess = ours.lines.losses - theirs.lines.losses
+def beside(rival: Rival, mine: Lines, confidence: float) -> Beside:
+    """Compare as the standards do. Shape: mine (n), this version's answers to the holdout."""
+    if not rival.unseen.any():
+        return Beside(rival.knows_until, rival.unseen, None)
+    ours, theirs = mine.of(rival.unseen), rival.lines
+    excess = ours.losses - theirs.losses
     compared = _compared(ours, theirs, confidence)
-    return Beside(until, unseen, Shared(theirs, excess, compared, _disagreement(ours, theirs)))
+    return Beside(rival.knows_until, rival.unseen, Shared(theirs, excess, compared, _disagreement(ours, theirs)))
 
 
-def _compared(ours: Answers, theirs: Answers, confidence: float) -> list[Compared]:
-    mine, champions = ([one.of(lines) for one in MEASURES] for lines in (ours.lines, theirs.lines))
+def _compared(ours: Lines, theirs: Lines, confidence: float) -> list[Compared]:
+    mine, champions = ([one.of(lines) for one in MEASURES] for lines in (ours, theirs))
     differences = [weighted.less(one, other) for one, other in zip(mine, champions, strict=True)]
     columns = (
-        [value for one in mine for value in values(one, len(ours.lines))],
-        [value for one in champions for value in values(one, len(ours.lines))],
-        [found for [found] in estimates(ours.lines.customers, differences, confidence)],
+        [value for one in mine for value in values(one, len(ours))],
+        [value for one in champions for value in values(one, len(ours))],
+        [found for [found] in estimates(ours.customers, differences, confidence)],
     )
     return [Compared(*row) for row in zip(MEASURES, *columns, strict=True)]
 
 
-def _disagreement(ours: Answers, theirs: Answers) -> Disagreement:
+def _disagreement(ours: Lines, theirs: Lines) -> Disagreement:
     differ = ours.steps != theirs.steps
-    kept = differ & ours.lines.kept
+    kept = differ & ours.kept
     return Disagreement(
         lines=int(differ.sum()),
         kept=int(kept.sum()),
-        right=int(np.sum(kept & ours.lines.hit)),
-        champion_right=int(np.sum(kept & theirs.lines.hit)),
+        right=int(np.sum(kept & ours.hit)),
+        champion_right=int(np.sum(kept & theirs.hit)),
     )

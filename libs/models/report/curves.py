@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_curve
 
 from libs.models.bootstrap import Floats
-from libs.models.report.answers import Answers
+from libs.models.lines import Lines
 from libs.models.report.estimates import TO_LOOK_AT, Estimate, estimates, means
 from libs.models.weighted import Mask
 
@@ -47,9 +47,8 @@ class ReliabilityBin:
     observed: Estimate
 
 
-def reliability(answers: Answers, code: int, confidence: float) -> list[ReliabilityBin]:
+def reliability(lines: Lines, code: int, confidence: float) -> list[ReliabilityBin]:
     """The reliability curve of one outcome, over bins of equal mass, from the lowest forecast up."""
-    lines = answers.lines
     forecast, actual = lines.predicted[:, code], lines.outcomes == code
     bins = np.array_split(np.argsort(forecast, kind="stable"), min(_RELIABILITY_BINS, len(lines)))
     members = np.array([np.isin(np.arange(len(lines)), rows) for rows in bins])
@@ -74,30 +73,29 @@ class CoveragePoint:
     right: Estimate
 
 
-def precision_coverage(answers: Answers, confidence: float) -> list[CoveragePoint]:
+def precision_coverage(lines: Lines, confidence: float) -> list[CoveragePoint]:
     """From answering few, the surest, to answering all."""
     shares = np.linspace(1 / _COVERAGE_POINTS, 1, _COVERAGE_POINTS)
-    return coverage_points(answers, np.quantile(answers.confidence, 1 - shares), confidence)
+    return coverage_points(lines, np.quantile(lines.confidence, 1 - shares), confidence)
 
 
-def coverage_points(answers: Answers, thresholds: Floats, confidence: float) -> list[CoveragePoint]:
+def coverage_points(lines: Lines, thresholds: Floats, confidence: float) -> list[CoveragePoint]:
     """The points at these thresholds, (v,)."""
-    lines = answers.lines
-    answered = answers.confidence >= thresholds[:, None]
+    answered = lines.confidence >= thresholds[:, None]
     asked = [means(lines.kept, answered, lines.hit), means(lines.hit, answered, lines.kept)]
     precision, right = estimates(lines.customers, asked, confidence, TO_LOOK_AT)
     shares = answered.mean(axis=1)
     return [CoveragePoint(*point) for point in zip(thresholds.tolist(), shares.tolist(), precision, right, strict=True)]
 
 
-def confusion(answers: Answers) -> Counts:
+def confusion(lines: Lines) -> Counts:
     """Outcomes (rows) against the most likely outcome of the size that was bought (columns), (3, 3)."""
-    return _cross(answers.lines.outcomes, answers.lines.predicted.argmax(axis=1))
+    return _cross(lines.outcomes, lines.predicted.argmax(axis=1))
 
 
-def advice(answers: Answers) -> Counts:
+def advice(lines: Lines) -> Counts:
     """Outcomes (rows) against the size the model names: smaller, the same, or larger than bought (columns), (3, 3)."""
-    return _cross(answers.lines.outcomes, np.sign(answers.steps) + 1)
+    return _cross(lines.outcomes, np.sign(lines.steps) + 1)
 
 
 def _cross(rows: npt.NDArray[np.signedinteger], columns: npt.NDArray[np.signedinteger]) -> Counts:

@@ -8,7 +8,7 @@ import numpy as np
 from libs.features.frames import requests_from_training
 from libs.features.outcomes import OUTCOMES
 from libs.models.evaluation import slice_masks
-from libs.models.report.answers import Answers, answers
+from libs.models.lines import Lines
 from libs.models.report.beside import Beside, beside
 from libs.models.report.curves import (
     Counts,
@@ -82,14 +82,13 @@ class Findings:
 def find(material: ReportMaterial) -> Findings:
     """Measure this version on its holdout, beside the champion where neither has seen it."""
     rows, confidence = material.holdout, material.market.standards.confidence
-    mine = answers(material.package, rows)
-    lines = mine.lines
-    other = beside(material.champion.package, rows, mine, confidence) if material.champion else None
+    lines = material.lines
+    other = beside(material.rival, lines, confidence) if material.rival else None
     drawn = other.shared.champion if other and other.shared and other.whole else None
     *values, [gap] = estimates(lines.customers, [*(one.of(lines) for one in MEASURES), fit_gap(lines)], confidence)
     shares = np.bincount(lines.outcomes, minlength=3) / len(rows)
     sizes = rows["positions"].list.len().to_numpy()
-    [here] = coverage_points(mine, np.array([material.package.card.abstention.threshold]), confidence)
+    [here] = coverage_points(lines, np.array([material.package.card.abstention.threshold]), confidence)
     named = slice_masks(rows, requests_from_training(rows))
     return Findings(
         lines=len(rows),
@@ -98,26 +97,26 @@ def find(material: ReportMaterial) -> Findings:
         outcome_shares=dict(zip(OUTCOMES, shares.tolist(), strict=True)),
         measured=[Measured(one, found) for one, [found] in zip(MEASURES, values, strict=True)],
         beside=other,
-        curves=[_curves(code, mine, drawn, confidence) for code in range(len(OUTCOMES))],
-        coverage=precision_coverage(mine, confidence),
+        curves=[_curves(code, lines, drawn, confidence) for code in range(len(OUTCOMES))],
+        coverage=precision_coverage(lines, confidence),
         champion_coverage=precision_coverage(drawn, confidence) if drawn else None,
         here=here,
         no_skill_log_loss=float(-np.sum(shares[shares > 0] * np.log(shares[shares > 0]))),
         chance=float(np.mean(1 / sizes[lines.kept])) if lines.kept.any() else 0.0,
         fit_gap=gap,
-        confusion=confusion(mine),
-        advice=advice(mine),
+        confusion=confusion(lines),
+        advice=advice(lines),
         slices=measure(slices(rows, named), lines, other, confidence),
         importance=importance(material.package, rows),
     )
 
 
-def _curves(code: int, mine: Answers, champion: Answers | None, confidence: float) -> OutcomeCurves:
-    forecast, actual = mine.lines.predicted[:, code], mine.lines.outcomes == code
+def _curves(code: int, mine: Lines, champion: Lines | None, confidence: float) -> OutcomeCurves:
+    forecast, actual = mine.predicted[:, code], mine.outcomes == code
     return OutcomeCurves(
         outcome=OUTCOMES[code],
         roc=roc(actual, forecast),
-        champion_roc=roc(actual, champion.lines.predicted[:, code]) if champion else None,
+        champion_roc=roc(actual, champion.predicted[:, code]) if champion else None,
         bins=reliability(mine, code, confidence),
         champion_bins=reliability(champion, code, confidence) if champion else None,
         masses=histogram(forecast, _HISTOGRAM_BINS).tolist(),

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import xgboost as xgb
 
-from libs.features.frames import bought_candidates, requests_from_training
+from libs.features.frames import requests_from_training
 from libs.models.bootstrap import Floats
 from libs.models.package import Package
 
@@ -42,8 +42,7 @@ class Importance:
 def importance(package: Package, rows: pl.DataFrame, sample: int = _ROWS) -> Importance:
     """Explain the model on a seeded sample of the sizes that were bought."""
     chosen = rows.sample(min(sample, len(rows)), seed=_SEED)
-    requests = requests_from_training(chosen)
-    inputs = package.inputs(requests)[bought_candidates(requests)]
+    inputs = package.inputs(requests_from_training(chosen).of_chosen())
     features = package.card.features
     asked = xgb.DMatrix(inputs, feature_names=package.booster.feature_names)
     contributions = np.asarray(package.booster.predict(asked, pred_contribs=True), dtype=np.float64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from libs.features.outcomes import OUTCOMES
 from libs.models import weighted
 from libs.models.bootstrap import Statistic
-from libs.models.evaluation import Lines
+from libs.models.lines import Lines
 from libs.models.outcomes import FIT
 
 

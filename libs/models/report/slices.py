@@ -9,8 +9,8 @@ import polars as pl
 
 from libs.models import weighted
 from libs.models.bootstrap import MIN_CUSTOMERS, Floats
-from libs.models.evaluation import Lines
 from libs.models.explanation import ARTICLE_BASES, CUSTOMER_BASES
+from libs.models.lines import Lines
 from libs.models.outcomes import FIT
 from libs.models.report.beside import Beside
 from libs.models.report.estimates import TO_LOOK_AT, Estimate, estimates, means

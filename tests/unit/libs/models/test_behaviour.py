@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from libs.base.market import Market, Training
 from libs.features.snapshot import OnlineRow, Snapshot, snapshot
 from libs.features.tables import build_tables
-from libs.models.evaluation import named_size
+from libs.models.lines import named_size
 from libs.models.outcomes import LARGE, SMALL
 from libs.models.package import Package
 from libs.models.training import Fitted, fit_market

@@ -40,18 +40,24 @@ def test_a_champion_has_seen_what_it_was_trained_and_calibrated_on_and_not_its_h
 def test_a_champion_of_the_same_windows_is_compared_on_every_line(fitted: Fitted) -> None:
     rival = evaluate_champion(fitted.package, fitted.holdout)
     assert rival.unseen.all()
-    assert rival.evaluation is not None
-    assert np.array_equal(rival.evaluation.losses, fitted.evaluation.losses)
+    assert np.array_equal(rival.lines.losses, fitted.evaluation.losses)
 
 
 def test_a_champion_whose_data_reach_into_the_holdout_is_compared_on_the_later_lines_only(fitted: Fitted) -> None:
     until = middle(fitted.holdout)
     rival = evaluate_champion(trained_until(fitted.package, until), fitted.holdout)
     later = fitted.holdout.filter(pl.col("ordered_at") > until)
-    assert rival.evaluation is not None
-    assert rival.unseen.sum() == len(later) == rival.evaluation.overall.lines < len(fitted.holdout)
-    assert rival.evaluation.overall == evaluate(fitted.package, later).overall
-    assert np.array_equal(rival.evaluation.losses, fitted.evaluation.losses[rival.unseen])
+    assert rival.unseen.sum() == len(later) == len(rival.lines) < len(fitted.holdout)
+    assert rival.metrics == evaluate(fitted.package, later).overall
+    assert np.array_equal(rival.lines.losses, fitted.evaluation.losses[rival.unseen])
+
+
+def test_beside_some_lines_of_the_holdout_it_is_compared_on_those_of_them_that_it_has_not_seen(fitted: Fitted) -> None:
+    rival = evaluate_champion(trained_until(fitted.package, middle(fitted.holdout)), fitted.holdout)
+    some = np.arange(0, len(fitted.holdout), 3)
+    part = rival.of(some)
+    assert np.array_equal(part.unseen, rival.unseen[some])
+    assert np.array_equal(part.lines.losses, fitted.evaluation.losses[some[part.unseen]])
 
 
 def test_a_line_of_the_very_moment_that_the_champions_data_end_counts_as_seen(fitted: Fitted) -> None:
@@ -59,7 +65,7 @@ def test_a_line_of_the_very_moment_that_the_champions_data_end_counts_as_seen(fi
     assert isinstance(last, datetime)
     rival = evaluate_champion(trained_until(fitted.package, last), fitted.holdout)
     assert not rival.unseen.any()
-    assert rival.evaluation is None
+    assert rival.metrics is None
     earlier = evaluate_champion(trained_until(fitted.package, last - timedelta(microseconds=1)), fitted.holdout)
     assert earlier.unseen.sum() >= 1
 
@@ -72,5 +78,5 @@ def test_a_champion_that_does_not_say_what_it_was_trained_on_is_refused(fitted: 
 
 def test_training_compares_on_unseen_lines(fitted: Fitted, training_path: Path) -> None:
     again = fit_market(MARKET, str(training_path), trained_until(fitted.package, middle(fitted.holdout)))
-    assert again.champion is not None and again.champion.evaluation is not None
-    assert 0 < len(again.champion.evaluation.losses) < len(again.evaluation.losses)
+    assert again.champion is not None
+    assert 0 < len(again.champion.lines) < len(again.evaluation.lines)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from libs.base.market import MinimumStandards, SliceStandard
-from libs.models.evaluation import Evaluation, Lines, evaluation_of
+from libs.models.evaluation import Evaluation, evaluation_of
+from libs.models.lines import Lines
 from libs.models.rival import Rival
 from libs.models.standards import Check, Judgement, judge, judgement_from
 
@@ -29,15 +30,15 @@ def model(
     outcomes = (rng.random(lines)[:, None] > truth.cumsum(axis=1)).sum(axis=1).astype(np.int8)
     said = skill + np.array([shift, 0.0, 0.0]) + noise * np.random.default_rng(seed + 1).normal(0, 1, (lines, 3))
     predicted = np.exp(said) / np.exp(said).sum(axis=1, keepdims=True)
-    answered, hit = rng.random(lines) < 0.9, rng.random(lines) < 0.5
-    found = Lines(rng.integers(0, customers, lines).astype(str).astype(object), predicted, outcomes, answered, hit)
+    confidence, steps = rng.random(lines), rng.integers(0, 2, lines)
+    customer = rng.integers(0, customers, lines).astype(str).astype(object)
+    found = Lines(customer, predicted, outcomes, steps, confidence, confidence < 0.9)
     return evaluation_of(found, {"cold_customer": np.arange(lines) % 2 == 0, "tiny": np.arange(lines) < 60})
 
 
 def rival(evaluation: Evaluation, unseen: npt.NDArray[np.bool_] | None = None) -> Rival:
     rows = np.ones(len(evaluation.lines), dtype=bool) if unseen is None else unseen
-    seen = {name: members[rows] for name, members in evaluation.members.items()}
-    return Rival(UNTIL, rows, evaluation_of(evaluation.lines.of(rows), seen) if rows.any() else None)
+    return Rival(UNTIL, rows, evaluation.lines.of(rows))
 
 
 def the(judgement: Judgement, name: str) -> Check:

@@ -24,8 +24,8 @@ def test_labels_of_the_holdout_do_not_influence_the_model(fitted: Fitted, traini
 
 def test_the_champion_is_evaluated_on_the_same_lines(fitted: Fitted, training_path: Path) -> None:
     again = fit_market(MARKET, str(training_path), fitted.package)
-    assert again.champion is not None and again.champion.evaluation is not None
-    assert np.array_equal(again.champion.evaluation.losses, fitted.evaluation.losses)
+    assert again.champion is not None
+    assert np.array_equal(again.champion.lines.losses, fitted.evaluation.losses)
 
 
 def test_a_market_with_too_few_lines_is_told_what_to_do(training_path: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from libs.models import weighted
-from libs.models.evaluation import Lines, measure
+from libs.models.evaluation import measure
+from libs.models.lines import Lines
 
 LINES = 60
 
@@ -19,7 +20,8 @@ def some_lines(seed: int) -> Lines:
     predicted = np.round(rng.dirichlet([2, 5, 2], LINES), 2)
     outcomes = rng.choice([0, 1, 2], LINES, p=[0.2, 0.6, 0.2]).astype(np.int8)
     outcomes[:3] = [0, 1, 2]
-    return Lines(rng.integers(0, 20, LINES).astype(str), predicted, outcomes, rng.random(LINES) < 0.7, outcomes == 1)
+    confidence, steps = rng.random(LINES), outcomes.astype(np.int64) - 1
+    return Lines(rng.integers(0, 20, LINES).astype(str), predicted, outcomes, steps, confidence, confidence < 0.7)
 
 
 def weights(seed: int) -> npt.NDArray[np.float32]:

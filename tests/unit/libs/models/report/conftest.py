@@ -34,12 +34,15 @@ def material(fitted: Fitted, champion: Champion) -> ReportMaterial:
     # Fifteen bins of forty lines: the calibration error of this holdout is mostly noise.
     lenient = {"max_calibration_error": 0.2, "slices": {"division_apparel": SliceStandard(min_auc_macro=0.5)}}
     standards = MARKET.standards.model_copy(update=lenient)
+    rival = evaluate_champion(champion.package, rows)
     return ReportMaterial(
         market=MARKET.model_copy(update={"standards": standards}),
         package=fitted.package,
         champion=champion,
         holdout=rows,
-        judgement=judge(standards, fitted.evaluation, evaluate_champion(champion.package, rows)),
+        lines=fitted.evaluation.lines,
+        rival=rival,
+        judgement=judge(standards, fitted.evaluation, rival),
         funnel=[FunnelStep("known article", 10_000, 9_000), FunnelStep(HOSTILE_RULE, 9_000, 8_100)],
     )
 
@@ -53,7 +56,7 @@ def findings(material: ReportMaterial) -> Findings:
 def partly(material: ReportMaterial, champion: Champion) -> ReportMaterial:
     """The champion has learnt from orders until the middle of the holdout."""
     late = Champion(champion.version, trained_until(champion.package, middle(material.holdout)))
-    return replace(material, champion=late)
+    return replace(material, champion=late, rival=evaluate_champion(late.package, material.holdout))
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +70,7 @@ def rejected(material: ReportMaterial, fitted: Fitted) -> ReportMaterial:
     standards = material.market.standards.model_copy(update={"min_auc_macro": 0.99})
     market = material.market.model_copy(update={"standards": standards})
     judgement = judge(standards, fitted.evaluation, champion=None)
-    return replace(material, market=market, champion=None, funnel=(), judgement=judgement)
+    return replace(material, market=market, champion=None, rival=None, funnel=(), judgement=judgement)
 
 
 @pytest.fixture(scope="session")

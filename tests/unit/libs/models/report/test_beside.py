@@ -5,7 +5,6 @@ import pytest
 
 from libs.models.evaluation import measure
 from libs.models.package import Package
-from libs.models.report.answers import answers
 from libs.models.report.beside import Beside, Shared, beside
 from libs.models.report.estimates import Estimate
 from libs.models.report.material import Champion
@@ -17,7 +16,7 @@ from tests.unit.libs.models.test_rival import middle, trained_until
 
 
 def compared_with(champion: Package, fitted: Fitted) -> Beside:
-    return beside(champion, fitted.holdout, answers(fitted.package, fitted.holdout), 0.95)
+    return beside(evaluate_champion(champion, fitted.holdout), fitted.evaluation.lines, 0.95)
 
 
 def difference(shared: Shared, name: str) -> Estimate:
@@ -39,14 +38,14 @@ def test_a_champion_that_knows_a_part_is_compared_on_the_rest_as_it_is_judged(
 ) -> None:
     late = trained_until(champion.package, middle(fitted.holdout))
     found, rival = compared_with(late, fitted), evaluate_champion(late, fitted.holdout)
-    assert found.shared is not None and rival.evaluation is not None
+    assert found.shared is not None and rival.metrics is not None
     assert not found.whole
     assert np.array_equal(found.unseen, rival.unseen)
     assert found.lines == rival.unseen.sum()
     mine = measure(fitted.evaluation.lines.of(rival.unseen))
     for one in found.shared.compared:
         assert one.value == pytest.approx(getattr(mine, one.measure.name), abs=1e-5)
-        assert one.champion == pytest.approx(getattr(rival.evaluation.overall, one.measure.name), abs=1e-5)
+        assert one.champion == pytest.approx(getattr(rival.metrics, one.measure.name), abs=1e-5)
     standards = MARKET.standards.model_copy(update={"min_holdout_lines": 1})
     check = judge(standards, fitted.evaluation, rival).check("log_loss over champion")
     gap = difference(found.shared, "log_loss")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from libs.models.bootstrap import Floats
-from libs.models.evaluation import Lines
-from libs.models.report.answers import Answers
+from libs.models.lines import Lines
 from libs.models.report.curves import (
     advice,
     confusion,
@@ -17,11 +16,10 @@ from libs.models.report.curves import (
 )
 
 
-def made(outcomes: list[int], steps: list[int], confidence: Floats, bought: Floats | None = None) -> Answers:
+def made(outcomes: list[int], steps: list[int], confidence: Floats, bought: Floats | None = None) -> Lines:
     forecast = np.tile([0.2, 0.6, 0.2], (len(outcomes), 1)) if bought is None else bought
     customers = np.array([f"c{index}" for index in range(len(outcomes))], dtype=object)
-    lines = Lines(customers, forecast, np.array(outcomes, dtype=np.int8), confidence > 0.5, np.equal(steps, 0))
-    return Answers(lines, np.array(steps), confidence)
+    return Lines(customers, forecast, np.array(outcomes, dtype=np.int8), np.array(steps), confidence, confidence > 0.5)
 
 
 def test_a_roc_curve_runs_from_nothing_flagged_to_everything_flagged() -> None:

@@ -38,7 +38,8 @@ def test_a_first_version_has_nobody_to_be_compared_with(findings_alone: Findings
 
 
 def test_a_holdout_of_kept_lines_only_has_no_areas_and_no_crash(rejected: ReportMaterial) -> None:
-    kept = find(replace(rejected, holdout=rejected.holdout.filter(pl.col("outcome") == "fit")))
+    lines = rejected.lines.of(rejected.lines.kept)
+    kept = find(replace(rejected, holdout=rejected.holdout.filter(pl.col("outcome") == "fit"), lines=lines))
     assert {one.value.value for one in kept.measured if one.measure.name.startswith("auc")} == {None}
     assert [one.roc for one in kept.curves] == [None, None, None]
     assert kept.outcome_shares["fit"] == 1

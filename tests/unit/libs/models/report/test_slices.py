@@ -8,7 +8,6 @@ import pytest
 
 from libs.features.frames import requests_from_training
 from libs.models.evaluation import slice_masks
-from libs.models.report.answers import answers
 from libs.models.report.beside import beside
 from libs.models.report.estimates import Estimate
 from libs.models.report.findings import Findings
@@ -82,7 +81,7 @@ def test_the_largest_categories_are_slices_and_the_others_one_together(fitted: F
 
 
 def test_a_slice_is_measured_on_its_own_lines(material: ReportMaterial, findings: Findings) -> None:
-    found = answers(material.package, material.holdout).lines
+    found = material.lines
     for one, result in zip(cut(material.holdout), findings.slices, strict=True):
         assert (result.label, result.lines) == (one.label, one.rows.sum())
         assert result.customers == len(set(found.customers[one.rows]))
@@ -92,9 +91,9 @@ def test_a_slice_is_measured_on_its_own_lines(material: ReportMaterial, findings
 
 def test_a_slice_is_compared_on_those_of_its_lines_that_are_new_to_both(material: ReportMaterial) -> None:
     rows = material.holdout
-    assert material.champion is not None
-    mine = answers(material.package, rows).lines
-    other = beside(material.champion.package, rows, answers(material.package, rows), 0.95)
+    assert material.rival is not None
+    mine = material.lines
+    other = beside(material.rival, mine, 0.95)
     assert other.shared is not None
     later = np.arange(len(rows)) >= 100
     part = replace(other, unseen=later, shared=replace(other.shared, excess=other.shared.excess[later]))
