@@ -85,4 +85,6 @@ def _train_rank(config: Mapping[str, Any]) -> None:
         def fitted(training_path: str, training: Training, threads: int) -> xgb.Booster:
             return booster
 
-        train_market(assignment, trainer.threads, trainer.checkpoint_s, fitted)
+        # The other ranks of this node are done, and leave it their cores.
+        threads = trainer.threads * ray.train.get_context().get_local_world_size()
+        train_market(assignment, threads, trainer.checkpoint_s, fitted)

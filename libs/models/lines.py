@@ -13,8 +13,8 @@ from libs.models.ordinal import Probabilities, log_losses
 from libs.models.outcomes import FIT, Codes, outcome_codes
 from libs.models.package import Package
 
-# Lines that go through the model at once: with ten sizes each, its input has 25 MB.
-_AT_ONCE = 8_192
+# Lines that go through the model at once: with ten sizes each, its input has 50 MB.
+_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
