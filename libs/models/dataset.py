@@ -2,28 +2,32 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import ray.data
 
-from libs.features.assembly import FEATURES
+from libs.features.assembly import FEATURES, Matrix
 from libs.models.examples import LEARNED, learned
+from libs.models.outcomes import Codes
 
-OUTCOME = "outcome"
+# What comes of it are these two columns: a whole row as one value, and not one column a feature, goes from process to
+# process without being copied apart and together again.
+ROWS, OUTCOME = "rows", "outcome"
 
 # Lines assembled at a time: some 20 MB of examples.
 _LINES = 32_768
 
 
 def examples(training_path: str) -> ray.data.Dataset:
-    """What a training table teaches: a float32 column for each of `FEATURES`, and `outcome`, int8."""
+    """What a training table teaches: a row of `FEATURES`, float32, and its outcome, int8."""
     files = [str(path) for path in sorted(Path(training_path).glob("*.parquet"))] or [training_path]
     return ray.data.read_parquet(files).map_batches(_examples, batch_format="pyarrow", batch_size=_LINES)
 
 
-def _examples(block: pa.Table) -> pa.Table:
+def _examples(block: pa.Table) -> dict[str, Matrix | Codes]:
     lines = pl.DataFrame(pl.from_arrow(block)).filter(pl.col("split").is_in(LEARNED))
     if lines.is_empty():
-        return pa.schema([(name, pa.float32()) for name in FEATURES] + [(OUTCOME, pa.int8())]).empty_table()
+        return {ROWS: np.empty((0, len(FEATURES)), dtype=np.float32), OUTCOME: np.empty(0, dtype=np.int8)}
     rows, outcomes = learned(lines)
-    return pa.table({name: rows[:, column] for column, name in enumerate(FEATURES)} | {OUTCOME: outcomes})
+    return {ROWS: rows, OUTCOME: outcomes}

@@ -68,16 +68,16 @@ def _train_rank(config: Mapping[str, Any]) -> None:
     from libs.models.checkpoint import Checkpoint
     from libs.models.market_training import train_market
     from libs.models.ordinal import boost
-    from libs.models.shards import Shard
+    from libs.models.shards import PAGE_ROWS, Shard
 
     assignment: Assignment = config["assignment"]
     trainer: Trainer = config["trainer"]
     first = ray.train.get_context().get_world_rank() == 0
     checkpoint = Checkpoint(assignment.checkpoint, trainer.checkpoint_s, keeps=first)
     with tempfile.TemporaryDirectory(prefix="fitwave-shard-") as folder:
-        shard = Shard.write(ray.train.get_dataset_shard(_EXAMPLES), Path(folder))
-        data = shard.matrix(trainer.rank_memory_gib * 2**30)
-        booster = boost(data, assignment.market.training, trainer.threads, checkpoint)
+        batches = ray.train.get_dataset_shard(_EXAMPLES).iter_batches(batch_size=PAGE_ROWS, batch_format="numpy")
+        shard = Shard.of(batches, Path(folder), trainer.rank_memory_gib * 2**30)
+        booster = boost(shard.matrix(), assignment.market.training, trainer.threads, checkpoint)
     # The others need not wait until the model has been evaluated.
     xgb.collective.finalize()
     if first:

@@ -7,7 +7,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
+import numpy.typing as npt
 import ray.util
 import xgboost as xgb
 import xgboost_ray.main
@@ -16,7 +17,7 @@ from xgboost_ray import RayDMatrix, RayFileType, RayParams
 
 from libs.base.market import Training
 from libs.features.assembly import FEATURES
-from libs.models.dataset import OUTCOME, examples
+from libs.models.dataset import OUTCOME, ROWS, examples
 from libs.models.ordinal import booster_parameters
 from libs.models.outcomes import beyond
 from libs.models.training import Fit
@@ -70,16 +71,16 @@ def _ray_params(actors: int, threads: int) -> RayParams:
 def _write_shards(training_path: str, folder: Path, shards: int) -> list[str]:
     """Parquet shards that the actors read for themselves."""
     # Shuffled, so that each actor sees all seasons; always alike, so that a version can be made again.
-    labelled = examples(training_path).map_batches(_with_labels, batch_format="pyarrow")
+    labelled = examples(training_path).map_batches(_columns, batch_format="numpy")
     labelled.repartition(shards, shuffle=True).write_parquet(str(folder))
     return [str(path) for path in sorted(folder.glob("*.parquet"))]
 
 
-def _with_labels(block: pa.Table) -> pa.Table:
-    labels = beyond(block[OUTCOME].to_numpy())
-    for column, label in enumerate(_LABELS):
-        block = block.append_column(label, pa.array(labels[:, column]))
-    return block.drop_columns([OUTCOME])
+def _columns(block: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
+    """A column a feature and a target: it is by name that xgboost-ray reads a file."""
+    rows, labels = block[ROWS], beyond(block[OUTCOME])
+    features = {name: rows[:, column] for column, name in enumerate(FEATURES)}
+    return features | {label: labels[:, column] for column, label in enumerate(_LABELS)}
 
 
 def joined(first: xgb.Booster, second: xgb.Booster) -> xgb.Booster:
