@@ -3,16 +3,14 @@
 XGBoost adds the ranks' histograms up, so that all of them grow the same trees.
 """
 
-import shutil
 import tempfile
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ray.train
 from ray.data import ExecutionOptions
-from ray.train import DataConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train import DataConfig
 from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.train.xgboost import XGBoostTrainer
 
@@ -20,9 +18,8 @@ from libs.base.environment import Trainer
 from libs.base.errors import TransientError
 from libs.base.market import Training
 from libs.models.assignment import Assignment
+from libs.models.worker_group import worker_group
 
-# A group of which a worker dies is started again this often, and goes on from the checkpoint.
-_MAX_FAILURES = 2
 _EXAMPLES = "examples"
 
 
@@ -31,34 +28,28 @@ def train_together(assignment: Assignment, trainer: Trainer) -> None:
 
     Raises:
         DataError: a split has too few lines, or an outcome never occurs.
-        TransientError: the worker group died more often than it is started again.
+        TransientError: the worker group died more often than it is started again, or cannot be had.
     """
     from libs.models.dataset import examples
     from libs.models.training import require_lines
 
     require_lines(assignment.market, assignment.training_path)
-    storage = assignment.folder.with_name(f"ray-train-{uuid.uuid4().hex}")
-    group = XGBoostTrainer(
-        _train_rank,
-        train_loop_config={"assignment": assignment, "trainer": trainer},
-        datasets={_EXAMPLES: examples(assignment.training_path)},
-        # The same shards every time, so that a version can be made again.
-        dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True)),
-        scaling_config=ScalingConfig(num_workers=trainer.workers, resources_per_worker={"CPU": 1}),
-        run_config=RunConfig(
-            name=assignment.market.name,
-            storage_path=str(storage),
-            failure_config=FailureConfig(max_failures=_MAX_FAILURES),
-        ),
-    )
-    try:
-        group.fit()
-    except TrainingFailedError as error:
-        raise TransientError(
-            f"the {trainer.workers} workers of market {assignment.market.name!r} died: {error}"
-        ) from error
-    finally:
-        shutil.rmtree(storage, ignore_errors=True)
+    with worker_group(assignment.market.name, trainer.workers, assignment.folder) as group:
+        ranks = XGBoostTrainer(
+            _train_rank,
+            train_loop_config={"assignment": assignment, "trainer": trainer},
+            datasets={_EXAMPLES: examples(assignment.training_path)},
+            # The same shards every time, so that a version can be made again.
+            dataset_config=DataConfig(execution_options=ExecutionOptions(preserve_order=True)),
+            scaling_config=group.scaling,
+            run_config=group.run,
+        )
+        try:
+            ranks.fit()
+        except TrainingFailedError as error:
+            raise TransientError(
+                f"the {trainer.workers} workers of market {assignment.market.name!r} died: {error}"
+            ) from error
 
 
 def _train_rank(config: Mapping[str, Any]) -> None:

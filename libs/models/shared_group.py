@@ -8,7 +8,6 @@ to the death of its rank, is left aside, so that its neighbours go on.
 """
 
 import logging
-import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
-from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from libs.base.environment import Trainer
 from libs.features.wall import walled
 from libs.models.assignment import Assignment
+from libs.models.worker_group import worker_group
 
 log = logging.getLogger(__name__)
-
-# A group of which a worker dies is started again this often; what is not trained by then is trained by itself.
-_MAX_FAILURES = 2
 
 
 def share_out(assignments: Sequence[Assignment], ranks: int) -> list[list[Assignment]]:
@@ -72,21 +68,17 @@ def train_shared(fleet: Sequence[Assignment], trainer: Trainer) -> None:
         return
     run = uuid.uuid4().hex
     workers = min(trainer.workers, len(fleet))
-    storage = fleet[0].folder.with_name(f"ray-train-{run}")
-    group = DataParallelTrainer(
-        _train_rank,
-        train_loop_config={"shares": share_out(fleet, workers), "trainer": trainer, "run": run},
-        scaling_config=ScalingConfig(num_workers=workers, resources_per_worker={"CPU": 1}),
-        run_config=RunConfig(
-            name="fleet", storage_path=str(storage), failure_config=FailureConfig(max_failures=_MAX_FAILURES)
-        ),
-    )
-    try:
-        group.fit()
-    except TrainingFailedError as error:
-        log.warning("the worker group of %s failed: %s", ", ".join(one.market.name for one in fleet), error)
-    finally:
-        shutil.rmtree(storage, ignore_errors=True)
+    with worker_group("fleet", workers, fleet[0].folder) as group:
+        ranks = DataParallelTrainer(
+            _train_rank,
+            train_loop_config={"shares": share_out(fleet, workers), "trainer": trainer, "run": run},
+            scaling_config=group.scaling,
+            run_config=group.run,
+        )
+        try:
+            ranks.fit()
+        except TrainingFailedError as error:
+            log.warning("the worker group of %s failed: %s", ", ".join(one.market.name for one in fleet), error)
 
 
 def _train_rank(config: Mapping[str, Any]) -> None:

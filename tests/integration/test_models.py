@@ -1,5 +1,8 @@
 """Models through the real MLflow, Ray Train and xgboost-ray."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -142,6 +145,23 @@ def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else
     failed = results["deadly"]
     assert isinstance(failed, Untrained)
     assert "training failed twice, the second time in a process of its own" in failed.reason
+
+
+def test_a_fleet_that_has_lost_a_node_for_good_is_trained_by_what_is_left(training_path: str, tmp_path: Path) -> None:
+    # Ray's own default is to wait for a minute, again and again.
+    settings = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "1"}
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.lost_node", training_path, str(tmp_path)],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert process.returncode == 0, process.stderr
+    assert "is trained once more, by itself" in process.stderr
+    for name in ("de", "us"):
+        folder = assignment(name, training_path, tmp_path).folder
+        assert load(folder).booster.num_boosted_rounds() == LONG.rounds
 
 
 # Without draws by chance, so that a difference is the engine's.

@@ -1,0 +1,39 @@
+"""How a group of ranks is made up, and what it does when one of them, or its whole node, is lost."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray.train import RunConfig, ScalingConfig
+from ray.train.v2.api.config import FailureConfig
+
+# A group of which a rank dies is started again this often.
+_MAX_FAILURES = 2
+# Ray Train waits a minute for the resources of a group, and without a bound begins to wait again. A node that was lost
+# may come back within this many minutes; after that, what is left of the cluster does the work that is left.
+_MAX_WAITS = 5
+
+
+@dataclass(frozen=True)
+class WorkerGroup:
+    """What Ray Train is told of a group."""
+
+    scaling: ScalingConfig
+    run: RunConfig
+
+
+@contextmanager
+def worker_group(name: str, workers: int, beside: Path) -> Iterator[WorkerGroup]:
+    """A group of so many ranks; what Ray Train writes stands beside a folder, and is removed with the group."""
+    storage = beside.with_name(f"ray-train-{uuid.uuid4().hex}")
+    failures = FailureConfig(max_failures=_MAX_FAILURES, controller_failure_limit=_MAX_WAITS)
+    try:
+        yield WorkerGroup(
+            ScalingConfig(num_workers=workers, resources_per_worker={"CPU": 1}),
+            RunConfig(name=name, storage_path=str(storage), failure_config=failures),
+        )
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
