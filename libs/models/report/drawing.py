@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # matplotlib writes colours into the drawing. It draws with these, which nothing else uses, and each becomes a variable
 # of the page's style sheet afterwards.
@@ -65,9 +66,11 @@ def svg(name: str, draw: Callable[[Axes], None], size: tuple[float, float]) -> s
     """Draw without pyplot, which keeps every figure alive, and turn the file into an element of the page."""
     buffer = io.StringIO()
     with _styled(name):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         draw(figure.add_subplot())
+        # Laid out once, here: asked to lay out while it saves, matplotlib draws everything twice.
+        ConstrainedLayoutEngine().execute(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _inline(buffer.getvalue())
 
