@@ -38,9 +38,7 @@ def up(*, environment: EnvironmentName = None) -> None:
 
     from libs.models.lifecycle import Lifecycle
 
-    lifecycle = Lifecycle.of(settings, endpoints)
-    with lifecycle.changing():
-        lifecycle.publish()
+    Lifecycle.of(settings, endpoints).publish()
     status(environment=environment)
 
 

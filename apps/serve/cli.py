@@ -30,8 +30,7 @@ def deploy(
     if dry_run:
         print(json.dumps(render(settings, lifecycle.endpoints, lifecycle.state()), indent=1))
         return
-    with lifecycle.changing():
-        lifecycle.publish()
+    lifecycle.publish()
     print(f"serving at http://{settings.serving.gateway.host}:{lifecycle.endpoints.gateway_port}")
 
 

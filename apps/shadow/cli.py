@@ -89,11 +89,17 @@ def reject(*, market: Market, reason: Reason, environment: EnvironmentName = Non
 
 
 @app.command
-def rollback(*, market: Market, reason: Reason, environment: EnvironmentName = None) -> None:
+def rollback(
+    *,
+    market: Market,
+    reason: Reason,
+    champion: Annotated[str | None, Parameter(help="Go back from this version only: safe to be run again.")] = None,
+    environment: EnvironmentName = None,
+) -> None:
     """Bring the champion before the present one back."""
     from apps.shadow import promotion
 
-    old, new = promotion.rollback(_lifecycle(environment), market, reason)
+    old, new = promotion.rollback(_lifecycle(environment), market, reason, champion and champion.removeprefix("v"))
     print(f"{market}: v{old} -> v{new}")
 
 

@@ -1,7 +1,7 @@
-"""Change the champion: promote, reject, roll back. The registry first, then the ledger, then Serve.
+"""Judge a market's window, and change the champion: promote, reject, roll back, by `libs.models.protocol`.
 
-Killed between two steps, what answers is the old champion or the new one, whole; the same command run again finds the
-steps done and finishes the rest. The old champion's package stays, so that a rollback is the same swap backwards.
+Killed anywhere, what answers is the old champion or the new one, whole; the same command run again finishes. The old
+champion's package stays, so that a rollback is the same swap backwards.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,12 @@ from typing import Any
 
 from apps.shadow.comparison import compare, read_losses
 from apps.shadow.verdict import Verdict, decide
-from libs.base.errors import DataError
 from libs.features.lake import Lake
-from libs.models.ledger import Entry
+from libs.models.history import Roles
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import read_window
+from libs.models.protocol import Request
 from libs.models.registry import Version
-
-_CHAMPION_CHANGES = ("first", "promote", "rollback")
 
 
 @dataclass(frozen=True)
@@ -30,19 +28,19 @@ class Shadow:
     challenger: Version
     window: str
     hours: float
+    roles: Roles
 
 
 def shadow_of(lifecycle: Lifecycle, market: str) -> Shadow | None:
     """The market's open window, or None when nothing is shadowed."""
     lifecycle.environment.market(market)
-    champion = lifecycle.registry.holder(market, "champion")
-    challenger = lifecycle.registry.holder(market, "challenger")
-    if champion is None or challenger is None:
+    roles = lifecycle.history(market).roles
+    if roles.champion is None or roles.challenger is None or roles.window is None:
         return None
-    began = [entry for entry in lifecycle.ledger.entries(market) if entry.version == challenger.number]
-    since = datetime.fromisoformat(began[-1].at) if began else datetime.now(UTC)
+    champion, challenger = (lifecycle.registry.version(market, one) for one in (roles.champion, roles.challenger))
+    since = datetime.fromisoformat(roles.since) if roles.since else datetime.now(UTC)
     hours = (datetime.now(UTC) - since).total_seconds() / 3600
-    return Shadow(market, champion, challenger, lifecycle.window(challenger), hours)
+    return Shadow(market, champion, challenger, roles.window, hours, roles)
 
 
 def judge_window(lifecycle: Lifecycle, shadow: Shadow) -> Verdict:
@@ -54,90 +52,62 @@ def judge_window(lifecycle: Lifecycle, shadow: Shadow) -> Verdict:
 
 
 def settle(lifecycle: Lifecycle, market: str) -> Verdict | None:
-    """Judge the market's window and act on the verdict; None when nothing is shadowed."""
+    """Judge the market's window and act on the verdict; None when nothing is shadowed.
+
+    Raises:
+        DataError: the roles have changed since they were judged.
+        TransientError: a store is away.
+    """
     shadow = shadow_of(lifecycle, market)
     if shadow is None:
+        if not lifecycle.history(market).settled:
+            lifecycle.publish()
         return None
     verdict = judge_window(lifecycle, shadow)
     if verdict.decision == "promote":
-        promote(lifecycle, market, verdict.reason, verdict.evidence())
+        promote(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
     elif verdict.decision == "reject":
-        reject(lifecycle, market, verdict.reason, verdict.evidence())
+        reject(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
     return verdict
 
 
-def promote(lifecycle: Lifecycle, market: str, reason: str, evidence: dict[str, Any]) -> None:
-    """Make the challenger the champion.
+def promote(
+    lifecycle: Lifecycle, market: str, reason: str, evidence: dict[str, Any], judged: Roles | None = None
+) -> None:
+    """Make the challenger the champion; with `judged`, only if the roles are still these.
 
     Raises:
         DataError: the market has no challenger, or the roles have changed meanwhile.
+        TransientError: a store is away.
     """
-    with lifecycle.changing():
-        challenger = _challenger(lifecycle, market)
-        champion = lifecycle.registry.holder(market, "champion")
-        previous = champion.number if champion else None
-        if previous == challenger.number:
-            # Killed after the alias was moved: who was champion before is in the ledger.
-            previous = _live_before(lifecycle, market, challenger.number)
-        lifecycle.registry.assign(market, "champion", challenger.number, previous)
-        lifecycle.ledger.append(Entry(market, "promote", challenger.number, previous, reason, evidence))
-        lifecycle.registry.tag(market, challenger.number, {"fitwave.status": "promoted"})
-        lifecycle.registry.release(market, "challenger")
-        lifecycle.publish()
+    lifecycle.change(Request("promote", (_known(lifecycle, market),), None, reason, evidence, judged))
 
 
-def reject(lifecycle: Lifecycle, market: str, reason: str, evidence: dict[str, Any]) -> None:
-    """Take the challenger away; the champion goes on as it was.
+def reject(
+    lifecycle: Lifecycle, market: str, reason: str, evidence: dict[str, Any], judged: Roles | None = None
+) -> None:
+    """Take the challenger away; the champion goes on as it was. With `judged`, only if the roles are still these.
 
     Raises:
-        DataError: the market has no challenger.
+        DataError: the market has no challenger, or the roles have changed meanwhile.
+        TransientError: a store is away.
     """
-    with lifecycle.changing():
-        challenger = _challenger(lifecycle, market)
-        champion = lifecycle.registry.holder(market, "champion")
-        live = champion.number if champion else None
-        lifecycle.ledger.append(Entry(market, "reject", challenger.number, live, reason, evidence))
-        lifecycle.registry.tag(market, challenger.number, {"fitwave.status": "rejected", "fitwave.reason": reason})
-        lifecycle.registry.release(market, "challenger")
-        lifecycle.publish()
+    lifecycle.change(Request("reject", (_known(lifecycle, market),), None, reason, evidence, judged))
 
 
-def rollback(lifecycle: Lifecycle, market: str, reason: str) -> tuple[str, str]:
+def rollback(lifecycle: Lifecycle, market: str, reason: str, champion: str | None = None) -> tuple[str, str]:
     """Bring the champion before the present one back; returns the old and the new champion.
 
+    With `champion`, only from this one: a rollback of it that has been made already is not made again.
+
     Raises:
-        DataError: there was no champion before this one.
+        DataError: there was no champion before this one, or the roles have changed meanwhile.
+        TransientError: a store is away.
     """
-    with lifecycle.changing():
-        champion = lifecycle.registry.holder(market, "champion")
-        if champion is None:
-            raise DataError(f"market {market!r} has no champion: there is nothing to roll back")
-        target = _live_before(lifecycle, market, champion.number)
-        if target is None:
-            raise DataError(f"v{champion.number} is the first champion of market {market!r}: there is none before it")
-        lifecycle.registry.assign(market, "champion", target, champion.number)
-        lifecycle.registry.tag(market, champion.number, {"fitwave.status": "rolled back", "fitwave.reason": reason})
-        lifecycle.ledger.append(Entry(market, "rollback", target, champion.number, reason))
-        lifecycle.publish()
-    return champion.number, target
+    entry = lifecycle.change(Request("rollback", (_known(lifecycle, market),), champion, reason)).entry
+    assert entry is not None and entry.previous is not None
+    return entry.previous, entry.version
 
 
-def _challenger(lifecycle: Lifecycle, market: str) -> Version:
-    lifecycle.environment.market(market)
-    challenger = lifecycle.registry.holder(market, "challenger")
-    if challenger is None:
-        raise DataError(f"market {market!r} has no challenger; see `fitwave shadow status`")
-    return challenger
-
-
-def _live_before(lifecycle: Lifecycle, market: str, version: str) -> str | None:
-    """Who was champion when `version` became it, or is champion still if it has not.
-
-    Of a champion that came by rollback, it is who was champion before that version's own promotion: rolling back twice
-    goes two champions back, and not to and fro.
-    """
-    changes = [entry for entry in lifecycle.ledger.entries(market) if entry.action in _CHAMPION_CHANGES]
-    made = [entry for entry in changes if entry.version == version and entry.action != "rollback"]
-    if made:
-        return made[-1].previous
-    return changes[-1].version if changes else None
+def _known(lifecycle: Lifecycle, market: str) -> str:
+    return lifecycle.environment.market(market).name

@@ -9,9 +9,7 @@ from typing import Any
 from libs.base.errors import DataError
 from libs.models.assignment import RESULT_FILE
 from libs.models.package import CARD_FILE
-from libs.models.registry import Registry, Role, Version
-
-_ROLES: tuple[Role, ...] = ("champion", "challenger")
+from libs.models.registry import Registry, Version
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,7 @@ def describe(registry: Registry, market: str, number: str | None = None) -> list
         DataError: the market has no such version, or its package is gone.
     """
     versions = [registry.version(market, number)] if number else registry.versions(market)[::-1]
-    holders = {role: registry.holder(market, role) for role in _ROLES}
-    role_of = {holder.number: role for role, holder in holders.items() if holder}
+    role_of = {holder.number: role for role, holder in registry.holders(market).items()}
     return [_described(version, role_of.get(version.number, "")) for version in versions]
 
 

@@ -98,7 +98,7 @@ class WeeklyRun:
         except DataError:
             return False  # what is wrong with the lake is said by who reads it
         version = self.lifecycle.registry.with_tag(name, ORIGIN, origin.digest)
-        outcome = (_role(self.lifecycle, version) or _decided(version)) if version else None
+        outcome = (self._role(version) or _decided(version)) if version else None
         if version is None or outcome is None:
             return False
         self.notify(f"{name}: this week has been run, and is v{version.number}")
@@ -237,21 +237,16 @@ class WeeklyRun:
         self.weeks[market].end("failed", stage, reason)
         self.notify(f"{market} failed at {stage}: {reason}")
 
+    def _role(self, version: Version) -> Role | None:
+        """The role that a version has now."""
+        holders = self.lifecycle.registry.holders(version.market)
+        return next((role for role, one in holders.items() if one.number == version.number), None)
+
     def _folder(self, market: str) -> WeekFolder:
         return WeekFolder.of(self.environment.home, self.as_of, market)
 
     def _origin(self, market: str, lake: LakeVersion) -> Origin:
         return Origin.now(self.as_of, lake, self.commit, self.environment.market(market))
-
-
-def _role(lifecycle: Lifecycle, version: Version) -> Role | None:
-    """The role that a version has now."""
-    roles: tuple[Role, ...] = ("champion", "challenger")
-    for role in roles:
-        holder = lifecycle.registry.holder(version.market, role)
-        if holder is not None and holder.number == version.number:
-            return role
-    return None
 
 
 def _decided(version: Version) -> str | None:

@@ -21,11 +21,19 @@ class Held:
 
     lock: Lock
 
+    def is_mine(self) -> bool:
+        """Whether it is still held: nobody else has had it since.
+
+        Raises:
+            TransientError: Redis is away.
+        """
+        with answering():
+            return bool(self.lock.owned())
+
     def require(self, what: str) -> None:
         """Raises: TransientError: this process stood still for so long that another may have begun meanwhile."""
-        with answering():
-            if not self.lock.owned():
-                raise TransientError(f"{what} stood still, and another may be at work by now. Run it again.")
+        if not self.is_mine():
+            raise TransientError(f"{what} stood still, and another may be at work by now. Run it again.")
 
 
 @contextmanager

@@ -1,7 +1,13 @@
-"""What became champion when, why, and from which version: append-only, one file per market."""
+"""What became champion when, why, and from which version: append-only, one numbered file an entry, a folder a market.
+
+A number is taken once: an entry's file appears whole, under a name that the file system gives to one writer only, on a
+shared disk too. So an entry that was decided upon an older state than the last is refused by the disk itself, however
+late it comes, and whatever has become of locks.
+"""
 
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,20 +15,24 @@ from typing import Any, Literal
 
 from libs.base.errors import DataError
 
-Action = Literal["first", "shadow", "promote", "reject", "rollback"]
+Action = Literal["first", "shadow", "promote", "reject", "withdraw", "rollback"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One change. `evidence` is the verdict's, or the reason an operator gave."""
+    """One change. `previous` is who was champion before it; `evidence` the verdict's, or the reason of an operator."""
 
     market: str
     action: Action
     version: str
     previous: str | None
     reason: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    evidence: dict[str, Any] = field(default_factory=dict, hash=False)
+    at: str = field(default_factory=_now)
 
 
 class Ledger:
@@ -31,40 +41,62 @@ class Ledger:
     def __init__(self, home: Path) -> None:
         self._folder = home / "ledger"
 
-    def append(self, entry: Entry) -> None:
-        """Add an entry; it is on disk when this returns. The same change as the last entry is not written twice, so
-        that a promotion that is run again after a crash leaves one entry.
+    def append(self, entry: Entry, after: int) -> bool:
+        """Add an entry as the one after number `after`; it is on disk when this returns.
+
+        False: there is one after that number already, and this one is not added.
         """
-        last = self.last(entry.market)
-        if last is not None and _same(last, entry):
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._file(entry.market).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(entry)) + "\n")
+        folder = self._folder / entry.market
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{secrets.token_hex(8)}"
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(asdict(entry), file)
             file.flush()
             os.fsync(file.fileno())
+        try:
+            os.link(draft, self._file(entry.market, after + 1))
+        except FileExistsError:
+            return False
+        finally:
+            draft.unlink()
+        _sync(folder)
+        return True
 
     def entries(self, market: str) -> list[Entry]:
         """A market's history, oldest first."""
-        path = self._file(market)
-        if not path.exists():
-            return []
-        found = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            try:
-                found.append(Entry(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError) as error:
-                raise DataError(f"{path}, line {number}, is not a ledger entry: {error}") from error
-        return found
+        return [_read(path) for path in sorted((self._folder / market).glob("[0-9]*.json"))]
 
     def last(self, market: str) -> Entry | None:
         """The newest entry, if any."""
         entries = self.entries(market)
         return entries[-1] if entries else None
 
-    def _file(self, market: str) -> Path:
-        return self._folder / f"{market}.jsonl"
+    def settle(self, market: str, number: int) -> None:
+        """Note that registry and Serve have been made to follow an entry."""
+        self._settled(market, number).touch()
+
+    def is_settled(self, market: str, number: int) -> bool:
+        """Whether registry and Serve have been made to follow an entry; number 0 is before the first."""
+        return number == 0 or self._settled(market, number).exists()
+
+    def _file(self, market: str, number: int) -> Path:
+        return self._folder / market / f"{number:06}.json"
+
+    def _settled(self, market: str, number: int) -> Path:
+        return self._file(market, number).with_suffix(".settled")
 
 
-def _same(one: Entry, other: Entry) -> bool:
-    return (one.action, one.version, one.previous) == (other.action, other.version, other.previous)
+def _read(path: Path) -> Entry:
+    try:
+        return Entry(**json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise DataError(f"{path} is not a ledger entry: {error}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on disk."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

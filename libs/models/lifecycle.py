@@ -1,21 +1,22 @@
-"""How a version goes live: roles in the registry, entries in the ledger, and Serve made to follow.
+"""How a version goes live: the stores that a change of roles touches, and what each step of the protocol does to them.
 
-The registry decides. Serve is always made from it, so that a run that was killed between the two is completed by the
-next `publish`, whoever calls it.
+The ledger decides; registry and Serve are always made from it (see `libs.models.protocol`), so that whatever a killed
+run has left is put right by the next request, whoever makes it.
 """
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError
-from libs.base.redis_lock import hold
+from libs.base.redis_lock import Held, hold
 from libs.base.redis_url import connect
-from libs.models.ledger import Entry, Ledger
+from libs.models.history import History, Roles
+from libs.models.ledger import Ledger
+from libs.models.protocol import Request, Step, Walk, run
 from libs.models.registry import Registry, Role, Version
 from libs.models.serving_plan import Challenger, LiveState, apply, render
 
@@ -26,7 +27,7 @@ _REDIS_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """The stores that a change of roles touches."""
+    """One environment's ledger, registry and Serve."""
 
     environment: Environment
     endpoints: Endpoints
@@ -43,80 +44,132 @@ class Lifecycle:
             Ledger(environment.home),
         )
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Be the only one who changes roles in this environment.
-
-        Raises:
-            TransientError: Redis is away, or somebody else holds the lock for too long.
-        """
-        client = connect(self.endpoints.redis_url, _REDIS_TIMEOUT_S)
-        busy = f"somebody else has been changing roles for {_PATIENCE_S:g} s; try again"
-        with closing(client), hold(client, f"fitwave:{{{self.environment.name}}}:roles", _PATIENCE_S, busy):
-            yield
+    def history(self, market: str) -> History:
+        """What the ledger says of a market; where it is empty, the registry's roles stand."""
+        entries = tuple(self.ledger.entries(market))
+        if entries:
+            return History(entries, self.ledger.is_settled(market, len(entries)))
+        found = {role: version.number for role, version in self.registry.holders(market).items()}
+        return History(found=Roles(found.get("champion"), found.get("challenger")))
 
     def state(self) -> LiveState:
-        """Who has which role, read from the registry."""
-        champions = {name: self.registry.holder(name, "champion") for name in self.environment.markets}
-        challengers = {name: self.registry.holder(name, "challenger") for name in self.environment.markets}
+        """What Serve is to run: who has which role."""
+        roles = {name: self.history(name).roles for name in self.environment.markets}
+        champions = {name: one.champion for name, one in roles.items() if one.champion}
+        challengers = {name: (one.challenger, one.window) for name, one in roles.items() if one.challenger}
         return LiveState(
-            {name: version.ref for name, version in champions.items() if version},
-            {name: Challenger(version.ref, self.window(version)) for name, version in challengers.items() if version},
+            {name: self.registry.version(name, number).ref for name, number in champions.items()},
+            {
+                name: Challenger(self.registry.version(name, number).ref, str(window))
+                for name, (number, window) in challengers.items()
+            },
         )
 
-    def window(self, challenger: Version) -> str:
-        """The name of a challenger's shadow window: its version and when it began."""
-        return f"v{challenger.number}-{challenger.tags.get('fitwave.shadow_since', 'unknown')}"
-
-    def publish(self) -> None:
-        """Make Serve run what the registry says."""
-        apply(self.endpoints, render(self.environment, self.endpoints, self.state()))
-
-    def go_live(self, version: Version, evidence: dict[str, Any]) -> Role:
-        """Deploy an accepted version: as a shadow, or, where nothing is live yet, as the first champion.
-
-        A challenger that is still in its window is replaced, and its window ends. Returns the role given. A version
-        that cannot be deployed loses the role again, so that it does not stand in the way of the next deployment.
+    def change(self, request: Request) -> Walk:
+        """Change roles, or complete what a killed run has left.
 
         Raises:
-            DataError: Serve does not take the version.
-            TransientError: Redis, MLflow or Serve is away.
+            DataError: the request is refused: the roles are not what it was made upon, or Serve does not take it.
+            TransientError: Redis, MLflow or Serve is away; the same request again goes on from there.
         """
-        with self.changing():
-            role = self._take_role(version, evidence)
-            try:
-                self.publish()
-            except DataError as error:
-                self._take_back(version, role, str(error))
-                raise
-        return role
+        with _Steps(self) as steps:
+            return run(request, steps)
 
-    def _take_back(self, version: Version, role: Role, reason: str) -> None:
-        self.registry.release(version.market, role)
-        self.registry.tag(version.market, version.number, {"fitwave.status": "not deployed", "fitwave.reason": reason})
-        self.ledger.append(Entry(version.market, "reject", version.number, None, f"not deployed: {reason}"))
-        self.publish()
+    def publish(self) -> None:
+        """Make registry and Serve follow the ledger.
 
-    def _take_role(self, version: Version, evidence: dict[str, Any]) -> Role:
-        champion = self.registry.holder(version.market, "champion")
-        if champion is None or champion.number == version.number:
-            self.registry.assign(version.market, "champion", version.number, None)
-            reason = "the first version of this market"
-            self.ledger.append(Entry(version.market, "first", version.number, None, reason, evidence))
+        Raises: as `change`.
+        """
+        self.change(Request("publish", tuple(sorted(self.environment.markets))))
+
+    def go_live(self, version: Version, evidence: Mapping[str, Any]) -> str:
+        """Deploy an accepted version: as a shadow, or, where nothing is live yet, as the first champion.
+
+        A challenger that is still in its window is replaced, and its window ends. Returns the role that the version
+        has; or what has become of it, if it was deployed before. One that cannot be deployed loses the role again, so
+        that it does not stand in the way of the next deployment.
+
+        Raises: as `change`.
+        """
+        walk = self.change(Request("deploy", (version.market,), version.number, evidence=evidence))
+        roles = walk.history.roles
+        if version.number == roles.champion:
             return "champion"
-        replaced = self.registry.holder(version.market, "challenger")
-        if replaced is None or replaced.number != version.number:
-            since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "")
-            self.registry.tag(version.market, version.number, {"fitwave.shadow_since": since})
-            if replaced is not None:
-                self.registry.tag(version.market, replaced.number, {"fitwave.status": "replaced"})
-            self.registry.assign(version.market, "challenger", version.number, replaced.number if replaced else None)
-        # A run that was killed may have got as far as the role.
-        if not self._was_shadowed(version):
-            reason = "met the standards"
-            self.ledger.append(Entry(version.market, "shadow", version.number, champion.number, reason, evidence))
-        return "challenger"
+        if version.number == roles.challenger:
+            return "challenger"
+        return walk.history.statuses().get(version.number, version.tags)["fitwave.status"]
 
-    def _was_shadowed(self, version: Version) -> bool:
-        entries = self.ledger.entries(version.market)
-        return any((one.action, one.version) == ("shadow", version.number) for one in entries)
+
+class _Steps:
+    """The steps of one walk, done to the real stores."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self._redis = connect(lifecycle.endpoints.redis_url, _REDIS_TIMEOUT_S)
+        self._lock = ExitStack()
+        self._held: Held | None = None
+        self._steps: dict[Step, Callable[[Walk], Any]] = {
+            "look": self._read,
+            "lock": self._take_lock,
+            "read": self._read,
+            "commit": self._commit,
+            "champion": lambda walk: self._assign(walk, "champion"),
+            "challenger": lambda walk: self._assign(walk, "challenger"),
+            "tag": self._tag,
+            "render": self._render,
+            "serve": self._serve,
+            "settle": self._settle,
+            "release": lambda _: self._lock.close(),
+        }
+
+    def __enter__(self) -> "_Steps":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._lock.callback(self._redis.close)
+
+    def holding(self) -> bool:
+        return self._held is not None and self._held.is_mine()
+
+    def do(self, walk: Walk) -> Any:
+        return self._steps[walk.step](walk)
+
+    def _read(self, walk: Walk) -> tuple[History, ...]:
+        return tuple(self._lifecycle.history(market) for market in walk.request.markets)
+
+    def _take_lock(self, walk: Walk) -> None:
+        self._lock.close()
+        # One for all markets: Serve takes one document for all of them.
+        name = f"fitwave:{{{self._lifecycle.environment.name}}}:roles"
+        busy = f"somebody else has been changing roles for {_PATIENCE_S:g} s; try again"
+        self._held = self._lock.enter_context(hold(self._redis, name, _PATIENCE_S, busy))
+
+    def _commit(self, walk: Walk) -> bool:
+        assert walk.entry is not None
+        return self._lifecycle.ledger.append(walk.entry, after=walk.history.mark.number)
+
+    def _assign(self, walk: Walk, role: Role) -> None:
+        for market, history in zip(walk.request.markets, walk.histories, strict=True):
+            self._lifecycle.registry.assign(market, role, getattr(history.roles, role))
+
+    def _tag(self, walk: Walk) -> None:
+        for market, history in zip(walk.request.markets, walk.histories, strict=True):
+            self._lifecycle.registry.tag_where_different(market, history.statuses())
+
+    def _render(self, walk: Walk) -> dict[str, Any]:
+        lifecycle = self._lifecycle
+        return render(lifecycle.environment, lifecycle.endpoints, lifecycle.state())
+
+    def _serve(self, walk: Walk) -> str | None:
+        """What Serve has against it, if anything."""
+        try:
+            apply(self._lifecycle.endpoints, walk.document)
+        except DataError as error:
+            return str(error)
+        return None
+
+    def _settle(self, walk: Walk) -> None:
+        for market, history in zip(walk.request.markets, walk.histories, strict=True):
+            if not history.settled:
+                self._lifecycle.ledger.settle(market, history.mark.number)

@@ -1,7 +1,7 @@
 """Model versions in MLflow: one registered model per market of an environment, aliases for their roles.
 
-MLflow's aliases are last-writer-wins. Whoever changes one holds the environment's promotion lock and says what he
-expects to replace.
+The aliases are what people and MLflow's own pages see. They follow the ledger (see `libs.models.protocol`): MLflow
+takes the last writer's word for an alias, so it cannot be where a change is decided. One moved by hand is moved back.
 """
 
 import os
@@ -22,6 +22,7 @@ from libs.base.errors import DataError, TransientError
 from libs.models.contract import ModelRef
 
 Role = Literal["champion", "challenger"]
+ROLES: tuple[Role, ...] = ("champion", "challenger")
 
 _FOLDER, _REPORT_FOLDER = "package", "report"
 _PATH_TAG, _HASH_TAG, _REPORT_TAG = "fitwave.path", "fitwave.sha256", "fitwave.report"
@@ -105,46 +106,44 @@ class Registry:
         copies.mkdir(parents=True, exist_ok=True)
         return str(self._client.download_artifacts(run.info.run_id, name, str(copies)))
 
-    def holder(self, market: str, role: Role) -> Version | None:
-        """The version that has this role now, if any."""
+    def holders(self, market: str) -> dict[Role, Version]:
+        """Who has which role now; a role that nobody has is not in it."""
         with self._reachable():
             try:
-                found = self._client.get_model_version_by_alias(self.model_name(market), role)
+                aliases = self._client.get_registered_model(self.model_name(market)).aliases
             except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    return None
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return {}
                 raise
-        return self._version(market, found)
+        return {role: self.version(market, str(aliases[role])) for role in ROLES if role in aliases}
 
-    def assign(self, market: str, role: Role, version: str, expected: str | None) -> None:
-        """Give the role to a version, if it is still held by `expected` (None: by nobody).
+    def holder(self, market: str, role: Role) -> Version | None:
+        """The version that has this role now, if any."""
+        return self.holders(market).get(role)
 
-        Raises:
-            DataError: another version has the role by now.
-        """
+    def assign(self, market: str, role: Role, version: str | None) -> None:
+        """Give the role to a version, or to nobody."""
         holder = self.holder(market, role)
-        found = holder.number if holder else None
-        if found == version:
+        if version == (holder.number if holder else None):
             return
-        if found != expected:
-            raise DataError(
-                f"the {role} of market {market!r} is version {found}, not {expected} as expected: "
-                f"somebody else changed it. Look at `fitwave shadow status` and decide again."
-            )
         with self._reachable():
-            self._client.set_registered_model_alias(self.model_name(market), role, version)
-
-    def release(self, market: str, role: Role) -> None:
-        """Take the role away from whoever has it."""
-        if self.holder(market, role) is not None:
-            with self._reachable():
+            if version is None:
                 self._client.delete_registered_model_alias(self.model_name(market), role)
+            else:
+                self._client.set_registered_model_alias(self.model_name(market), role, version)
 
     def tag(self, market: str, version: str, tags: Mapping[str, str]) -> None:
         """Add tags to a version."""
         with self._reachable():
             for name, value in tags.items():
                 self._client.set_model_version_tag(self.model_name(market), version, name, value)
+
+    def tag_where_different(self, market: str, tags: Mapping[str, Mapping[str, str]]) -> None:
+        """Add these tags, by version, where they are not there yet; versions that are gone are left out."""
+        for version in self.versions(market) if tags else ():
+            wanted = tags.get(version.number, {})
+            if any(version.tags.get(name) != value for name, value in wanted.items()):
+                self.tag(market, version.number, wanted)
 
     def version(self, market: str, number: str) -> Version:
         """Raises: DataError: the market has no such version."""

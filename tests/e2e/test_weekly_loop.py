@@ -39,6 +39,7 @@ from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake, LakeVersion
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.models import serving_plan
+from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
 from tests.session import SESSION_FOLDER
@@ -419,13 +420,15 @@ def test_promotion_and_rollback_under_traffic_fail_no_request_and_leave_no_old_a
 def test_a_promotion_that_was_killed_half_way_is_finished_by_running_it_again(
     world: World, second_week: dict[str, MarketWeek]
 ) -> None:
-    registry = world.lifecycle.registry
-    registry.assign("de", "challenger", "2", None)
-    registry.assign("de", "champion", "2", "1")  # and here the promoter died: no ledger entry, Serve as before
+    registry, ledger = world.lifecycle.registry, world.lifecycle.ledger
+    ledger.append(Entry("de", "shadow", "2", "1", "test"), after=4)
+    ledger.append(Entry("de", "promote", "2", "1", "test"), after=5)  # and here the promoter died
+    assert world.champion("de") == "1"
     promotion.promote(world.lifecycle, "de", "again", {})
     assert world.champion("de") == "2"
     assert registry.holder("de", "challenger") is None
-    last = world.lifecycle.ledger.last("de")
+    assert len(ledger.entries("de")) == 6
+    last = ledger.last("de")
     assert last is not None
     assert (last.action, last.version, last.previous) == ("promote", "2", "1")
     shoppers = world.shoppers("de")
@@ -533,4 +536,4 @@ def test_the_history_is_in_the_ledger(
     shadow_app(["history", "--market", "de", "--environment", "test"], result_action="return_value")
     out = capsys.readouterr().out
     assert all(action in out for action in ("first", "shadow", "promote", "rollback", "reject"))
-    assert json.loads((world.environment.home / "ledger" / "us.jsonl").read_text().splitlines()[0])["action"] == "first"
+    assert json.loads((world.environment.home / "ledger" / "us" / "000001.json").read_text())["action"] == "first"

@@ -29,8 +29,8 @@ STAGES = {
     "when the version is there": Kill("mlflow.tracking", "MlflowClient.create_model_version", "after"),
     "when the code is tagged": Kill("apps.trainer.registration", "tag_version", "after"),
     "while features are refreshed": Kill("apps.trainer.weekly", "refresh", "during", 0.5),
-    "when the version has its role": Kill("libs.models.registry", "Registry.assign", "after"),
     "when the ledger has it": Kill("libs.models.ledger", "Ledger.append", "after"),
+    "when the version has its role": Kill("libs.models.registry", "Registry.assign", "after"),
     "when it is live": Kill("apps.trainer.week", "WeekFolder.remove", "before"),
 }
 

@@ -272,21 +272,26 @@ def test_a_report_is_logged_beside_the_package_and_is_no_part_of_it(
     assert registry.register("fr", package, fingerprint(package), {}, {}).report is None
 
 
-def test_a_role_changes_hands_only_from_whom_it_was_expected(registry: Registry, package: Path) -> None:
-    for _ in range(3):
+def test_a_role_is_given_to_a_version_or_to_nobody(registry: Registry, package: Path) -> None:
+    assert registry.holders("us") == {}
+    for _ in range(2):
         registry.register("us", package, fingerprint(package), {}, {})
-    assert registry.holder("us", "champion") is None
-    registry.assign("us", "champion", "1", None)
-    registry.assign("us", "champion", "2", "1")
-    registry.assign("us", "champion", "2", "1")  # done before: done
-    with pytest.raises(DataError, match="the champion of market 'us' is version 2, not 1 as expected"):
-        registry.assign("us", "champion", "3", "1")
-    holder = registry.holder("us", "champion")
-    assert holder is not None
-    assert holder.number == "2"
-    registry.release("us", "champion")
-    registry.release("us", "champion")
-    assert registry.holder("us", "champion") is None
+    assert registry.holders("us") == {}
+    registry.assign("us", "champion", "1")
+    registry.assign("us", "challenger", "2")
+    assert {role: one.number for role, one in registry.holders("us").items()} == {"champion": "1", "challenger": "2"}
+    for _ in range(2):  # done before: done
+        registry.assign("us", "champion", "2")
+        registry.assign("us", "challenger", None)
+    assert {role: one.number for role, one in registry.holders("us").items()} == {"champion": "2"}
+    assert registry.holder("us", "challenger") is None
+
+
+def test_only_tags_that_differ_are_written(registry: Registry, package: Path) -> None:
+    for status in ("accepted", "rejected"):
+        registry.register("es", package, fingerprint(package), {}, {"fitwave.status": status})
+    registry.tag_where_different("es", {"1": {"fitwave.status": "promoted"}, "9": {"fitwave.status": "gone"}})
+    assert [one.tags["fitwave.status"] for one in registry.versions("es")] == ["promoted", "rejected"]
 
 
 def test_a_version_that_is_not_there_is_named_with_those_that_are(registry: Registry, package: Path) -> None:

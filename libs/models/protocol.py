@@ -1,0 +1,256 @@
+"""How roles change hands: the steps, and what comes after each. Pure: what a step does to the stores is the stores'.
+
+| step | does |
+|---|---|
+| look | reads the ledger: what the request was made upon |
+| lock | waits for the environment's lock |
+| read | reads the ledger again, and decides: an entry, nothing, or a refusal |
+| commit | adds the entry as the next number. From here on the change has happened |
+| champion, challenger | makes the registry's aliases what the ledger says |
+| tag | makes the versions' tags what the ledger says |
+| render, serve | makes the Serve document of what all ledgers say, and has Serve run it |
+| settle | notes that everything follows the entry |
+| release | gives the lock back |
+
+Why it holds. A change is one atomic act, `commit`, which the ledger refuses if any other change came first; its number
+is the fencing token, which no loss of Redis can set back. Everything after it copies the ledger to where it is read
+from, and may be done again and again. MLflow and Serve cannot refuse a late writer, so before every step the lock is
+asked for, and whoever has lost it begins again at `lock`: the last to write has held the lock from reading the ledger
+to settling. A writer that wrote too late and then died leaves an alias or Serve a change behind, which is the old
+champion, until anybody's next request; every request, a refused one too, first puts everything right.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from libs.base.errors import DataError
+from libs.models.history import History, Mark, Roles
+from libs.models.ledger import Entry
+
+Step = Literal[
+    "look", "lock", "read", "commit", "champion", "challenger", "tag", "render", "serve", "settle", "release", "end"
+]
+STEPS: tuple[Step, ...] = Step.__args__  # type: ignore[attr-defined]
+# What is done only while the lock is held.
+LOCKED = frozenset(STEPS[STEPS.index("read") : STEPS.index("release")])
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. `publish` changes no role of its markets; everything else is about one market.
+
+    `version`: which one is deployed, or rolled back. `judged`: the roles that a verdict is about; a change of others is
+    refused.
+    """
+
+    action: Literal["deploy", "promote", "reject", "rollback", "publish"]
+    markets: tuple[str, ...]
+    version: str | None = None
+    reason: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    judged: Roles | None = None
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How far a request has come. `step` is what it does next.
+
+    `looked`: how far the markets had come when the request was made. `decided`: there is nothing left to decide.
+    `entry`: what it adds, or has added; or what a killed run of the same request had. `refusal`: why it does not
+    happen.
+    """
+
+    request: Request
+    step: Step = "look"
+    looked: tuple[Mark, ...] = ()
+    histories: tuple[History, ...] = ()
+    decided: bool = False
+    entry: Entry | None = None
+    refusal: str | None = None
+    document: Any = None
+
+    @property
+    def history(self) -> History:
+        """The one market's, of a request that is about one."""
+        return self.histories[0]
+
+    def after(self, seen: Any) -> "Walk":
+        """The walk once its step has been done, which has seen this."""
+        match self.step:
+            case "look":
+                return replace(self, looked=tuple(one.mark for one in seen), step="lock")
+            case "read":
+                return self._read(seen)
+            case "commit":
+                return self._committed() if seen else self._overtaken()
+            case "render":
+                return replace(self, document=seen, step="serve")
+            case "serve" if seen is not None:
+                return self._not_served(seen)
+            case "serve":
+                return replace(self, document=None, step="settle")
+        return replace(self, step=STEPS[STEPS.index(self.step) + 1])
+
+    def again(self) -> "Walk":
+        """The walk once it has found that it lost the lock: what has been decided stays so."""
+        return replace(self, histories=(), document=None, step="lock")
+
+    def _read(self, histories: tuple[History, ...]) -> "Walk":
+        found = replace(self, histories=histories, step="champion")
+        if self.decided or self.request.action == "publish":
+            return replace(found, decided=True)
+        try:
+            entry = found._decide()
+        except DataError as error:
+            return replace(found, decided=True, refusal=str(error))
+        if entry is None:
+            return replace(found, decided=True, entry=found._own_entry())
+        return replace(found, entry=entry, step="commit")
+
+    def _decide(self) -> Entry | None:
+        unfinished = self._own_entry() is not None and not self.history.settled
+        if self.refusal is not None:
+            return _withdraw(self.request, self.history.roles, self.refusal) if unfinished else None
+        if self.request.action != "deploy" and self.looked[0] != self.history.mark:
+            raise DataError(_changed(self.request, self.history))
+        if unfinished or (self.request.action == "rollback" and self.request.version and self._own_entry()):
+            return None  # by a run of this request that was killed
+        return _RULES[self.request.action](self.request, self.history)
+
+    def _own_entry(self) -> Entry | None:
+        """The last entry, if this request may have made it."""
+        entry = self.history.entries[-1] if self.history.entries else None
+        if entry is None or entry.action not in _MADE_BY[self.request.action]:
+            return None
+        about = entry.previous if entry.action == "rollback" else entry.version
+        wanted = self.request.version or (self.request.judged.challenger if self.request.judged else None)
+        return entry if wanted in (None, about) else None
+
+    def _committed(self) -> "Walk":
+        assert self.entry is not None
+        return replace(self, histories=(self.history.with_entry(self.entry),), decided=True, step="champion")
+
+    def _overtaken(self) -> "Walk":
+        """Somebody else has added an entry since the ledger was read: this lock was lost."""
+        if self.refusal is not None or self.request.action == "deploy":
+            return replace(self, entry=None, step="read")
+        return replace(self, entry=None, decided=True, refusal=_changed(self.request, self.history), step="read")
+
+    def _not_served(self, why: str) -> "Walk":
+        """Serve does not take it: a version that was to be deployed gives its role back."""
+        if self.request.action == "deploy" and self.refusal is None:
+            return replace(self, decided=False, entry=None, refusal=why, step="read")
+        return replace(self, refusal=self.refusal or why, step="release")
+
+
+class Stores(Protocol):
+    """Where the steps are done."""
+
+    def holding(self) -> bool:
+        """Whether the lock is still this walk's."""
+
+    def do(self, walk: Walk) -> Any:
+        """Do the step that the walk is at; what it has seen goes into `Walk.after`."""
+
+
+def run(request: Request, stores: Stores) -> Walk:
+    """Walk from the first step to the last.
+
+    Raises:
+        DataError: the request is refused; everything follows the ledger nevertheless.
+        TransientError: a store is away. The same request again goes on from there.
+    """
+    walk = Walk(request)
+    while walk.step != "end":
+        walk = advance(walk, stores) if may_go_on(walk, stores) else walk.again()
+    if walk.refusal is not None:
+        raise DataError(walk.refusal)
+    return walk
+
+
+def may_go_on(walk: Walk, stores: Stores) -> bool:
+    """Whether the next step needs no lock, or has it."""
+    return walk.step not in LOCKED or stores.holding()
+
+
+def advance(walk: Walk, stores: Stores) -> Walk:
+    """Do one step."""
+    return walk.after(stores.do(walk))
+
+
+_MADE_BY = {
+    "deploy": ("first", "shadow"),
+    "promote": ("promote",),
+    "reject": ("reject",),
+    "rollback": ("rollback",),
+}
+
+
+def _deploy(request: Request, history: History) -> Entry | None:
+    assert request.version is not None
+    if history.about(request.version) is not None:
+        return None  # it has been deployed, and a verdict on it is not undone
+    champion, evidence = history.roles.champion, dict(request.evidence)
+    if champion is None:
+        reason = "the first version of this market"
+        return Entry(request.markets[0], "first", request.version, None, reason, evidence)
+    return Entry(request.markets[0], "shadow", request.version, champion, "met the standards", evidence)
+
+
+def _promote(request: Request, history: History) -> Entry:
+    challenger = _challenger(request, history)
+    return Entry(
+        request.markets[0], "promote", challenger, history.roles.champion, request.reason, dict(request.evidence)
+    )
+
+
+def _reject(request: Request, history: History) -> Entry:
+    challenger = _challenger(request, history)
+    return Entry(
+        request.markets[0], "reject", challenger, history.roles.champion, request.reason, dict(request.evidence)
+    )
+
+
+def _rollback(request: Request, history: History) -> Entry:
+    [market], champion = request.markets, history.roles.champion
+    if champion is None:
+        raise DataError(f"market {market!r} has no champion: there is nothing to roll back")
+    if request.version not in (None, champion):
+        raise DataError(_changed(request, history))
+    target = history.champion_before(champion)
+    if target is None:
+        raise DataError(f"v{champion} is the first champion of market {market!r}: there is none before it")
+    return Entry(market, "rollback", target, champion, request.reason)
+
+
+_RULES = {"deploy": _deploy, "promote": _promote, "reject": _reject, "rollback": _rollback}
+
+
+def _challenger(request: Request, history: History) -> str:
+    [market], roles = request.markets, history.roles
+    if roles.challenger is None:
+        raise DataError(f"market {market!r} has no challenger{_last(history)}; see `fitwave shadow status`")
+    if request.judged not in (None, roles):
+        raise DataError(_changed(request, history))
+    return roles.challenger
+
+
+def _withdraw(request: Request, roles: Roles, why: str) -> Entry:
+    """Take the role away from a version that cannot be deployed, so that it stands in nobody's way."""
+    champion = roles.champion if roles.champion != request.version else None
+    return Entry(request.markets[0], "withdraw", str(request.version), champion, f"not deployed: {why}")
+
+
+def _changed(request: Request, history: History) -> str:
+    return (
+        f"somebody else changed roles in market {request.markets[0]!r} meanwhile{_last(history)}. "
+        "Look at `fitwave shadow status` and decide again."
+    )
+
+
+def _last(history: History) -> str:
+    if not history.entries:
+        return ""
+    entry = history.entries[-1]
+    return f" (the last change: {entry.action} v{entry.version}, {entry.at})"
