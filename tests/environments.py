@@ -26,6 +26,8 @@ MARKETS: dict[str, dict[str, Any]] = {
     "us": SMALL_MARKET,
     # One whose week is killed.
     "ch": SMALL_MARKET,
+    # One whose promotions are killed.
+    "it": SMALL_MARKET,
     # A market whose every line its rules drop, and one that nothing was delivered for.
     "nobody": SMALL_MARKET | {"rules": [{"name": "fax only", "keep": {"kind": "channel_in", "channels": ["fax"]}}]},
     "empty": SMALL_MARKET,

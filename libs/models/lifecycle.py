@@ -72,8 +72,8 @@ class Lifecycle:
             DataError: the request is refused: the roles are not what it was made upon, or Serve does not take it.
             TransientError: Redis, MLflow or Serve is away; the same request again goes on from there.
         """
-        with _Steps(self) as steps:
-            return run(request, steps)
+        with RoleStores(self) as stores:
+            return run(request, stores)
 
     def publish(self) -> None:
         """Make registry and Serve follow the ledger.
@@ -100,8 +100,8 @@ class Lifecycle:
         return walk.history.statuses().get(version.number, version.tags)["fitwave.status"]
 
 
-class _Steps:
-    """The steps of one walk, done to the real stores."""
+class RoleStores:
+    """Does the steps of one walk to the real stores."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
@@ -122,7 +122,7 @@ class _Steps:
             "release": lambda _: self._lock.close(),
         }
 
-    def __enter__(self) -> "_Steps":
+    def __enter__(self) -> "RoleStores":
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -90,6 +90,8 @@ class Walk:
                 return self._not_served(seen)
             case "serve":
                 return replace(self, document=None, step="settle")
+            case "settle" if not self.decided:
+                return replace(self, step="read")
         return replace(self, step=STEPS[STEPS.index(self.step) + 1])
 
     def again(self) -> "Walk":
@@ -104,19 +106,31 @@ class Walk:
             entry = found._decide()
         except DataError as error:
             return replace(found, decided=True, refusal=str(error))
-        if entry is None:
-            return replace(found, decided=True, entry=found._own_entry())
-        return replace(found, entry=entry, step="commit")
+        if entry is not None:
+            return replace(found, entry=entry, step="commit")
+        if found._is_unfinished() and found._own_entry() is None:
+            # Somebody else's, who was killed: that is completed first.
+            return replace(found, looked=(Mark(found.history.mark.number, settled=True),))
+        return replace(found, decided=True, entry=found._own_entry())
 
     def _decide(self) -> Entry | None:
-        unfinished = self._own_entry() is not None and not self.history.settled
+        """What it adds; nothing, if it was there already, or if there is something else to complete first."""
         if self.refusal is not None:
-            return _withdraw(self.request, self.history.roles, self.refusal) if unfinished else None
+            return _withdraw(self.history, self.refusal) if self._may_be_withdrawn() else None
         if self.request.action != "deploy" and self.looked[0] != self.history.mark:
             raise DataError(_changed(self.request, self.history))
-        if unfinished or (self.request.action == "rollback" and self.request.version and self._own_entry()):
-            return None  # by a run of this request that was killed
+        if self._is_unfinished():
+            return None
+        if self.request.action == "rollback" and self.request.version and self._own_entry():
+            return None
         return _RULES[self.request.action](self.request, self.history)
+
+    def _is_unfinished(self) -> bool:
+        return not self.history.settled and self.refusal is None
+
+    def _may_be_withdrawn(self) -> bool:
+        """Whether the last entry deploys a version, and Serve has not run it yet."""
+        return not self.history.settled and self.history.entries[-1].action in _MADE_BY["deploy"]
 
     def _own_entry(self) -> Entry | None:
         """The last entry, if this request may have made it."""
@@ -139,9 +153,9 @@ class Walk:
 
     def _not_served(self, why: str) -> "Walk":
         """Serve does not take it: a version that was to be deployed gives its role back."""
-        if self.request.action == "deploy" and self.refusal is None:
-            return replace(self, decided=False, entry=None, refusal=why, step="read")
-        return replace(self, refusal=self.refusal or why, step="release")
+        if self.request.action != "publish" and self.refusal is None and self._may_be_withdrawn():
+            return replace(self, decided=False, entry=None, refusal=why, document=None, step="read")
+        return replace(self, refusal=self.refusal or why, document=None, step="release")
 
 
 class Stores(Protocol):
@@ -236,10 +250,11 @@ def _challenger(request: Request, history: History) -> str:
     return roles.challenger
 
 
-def _withdraw(request: Request, roles: Roles, why: str) -> Entry:
+def _withdraw(history: History, why: str) -> Entry:
     """Take the role away from a version that cannot be deployed, so that it stands in nobody's way."""
-    champion = roles.champion if roles.champion != request.version else None
-    return Entry(request.markets[0], "withdraw", str(request.version), champion, f"not deployed: {why}")
+    last, champion = history.entries[-1], history.roles.champion
+    goes_on = champion if champion != last.version else None
+    return Entry(last.market, "withdraw", last.version, goes_on, f"not deployed: {why}")
 
 
 def _changed(request: Request, history: History) -> str:

@@ -1,0 +1,64 @@
+"""A change of roles in a process of its own, which kills itself or stands still on the way."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
+
+# What such a process imports, once for all of them.
+PRELOADED = ["apps.shadow.promotion"]
+# How long a lock outlives its holder.
+HELD_S = 0.6
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Before or after which step the process gets which signal."""
+
+    when: Literal["before", "after"]
+    step: str
+    signal: signal.Signals = signal.SIGKILL
+
+    def set_up(self) -> None:
+        from libs.models.lifecycle import RoleStores
+
+        do = RoleStores.do
+
+        def halting(stores: RoleStores, walk: Any) -> Any:
+            if (self.when, self.step) == ("before", walk.step):
+                os.kill(os.getpid(), self.signal)
+            seen = do(stores, walk)
+            if (self.when, self.step) == ("after", walk.step):
+                os.kill(os.getpid(), self.signal)
+            return seen
+
+        RoleStores.do = halting  # type: ignore[assignment, method-assign]
+
+
+def run(environment: Environment, endpoints: Endpoints, market: str, action: str, log: Path, halt: Halt | None) -> None:
+    """Promote, reject or roll back; what came of it is written to `log`."""
+    from apps.shadow import promotion
+    from libs.base import redis_lock
+    from libs.base.errors import FitwaveError
+    from libs.models.lifecycle import Lifecycle
+
+    redis_lock.HELD_S = HELD_S
+    if halt is not None:
+        halt.set_up()
+    lifecycle = Lifecycle.of(environment, endpoints)
+    name, _, champion = action.partition(" ")
+    try:
+        if name == "promote":
+            promotion.promote(lifecycle, market, "test", {})
+        elif name == "reject":
+            promotion.reject(lifecycle, market, "test", {})
+        else:
+            promotion.rollback(lifecycle, market, "test", champion)
+    except FitwaveError as error:
+        log.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+    else:
+        log.write_text("done", encoding="utf-8")
