@@ -59,7 +59,7 @@ class World:
         log = self._folder / f"{len(list(self._folder.iterdir()))}.log"
         log.touch()
         arguments = (self.environment, self.endpoints, MARKET, action, log, halt)
-        process = self._processes.Process(target=promotion_process.run, args=arguments)
+        process = self._processes.Process(target=promotion_process.run, args=arguments, daemon=True)
         process.start()
         return Running(process, log)
 
@@ -122,6 +122,9 @@ class Running:
     def end(self) -> str:
         """What came of it."""
         self._process.join(60)
+        if self._process.is_alive():
+            self._process.kill()
+            raise AssertionError("it does not end")
         return "killed" if self._process.exitcode == -signal.SIGKILL else self._log.read_text(encoding="utf-8")
 
 
