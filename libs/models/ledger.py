@@ -8,6 +8,7 @@ late it comes, and whatever has become of locks.
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ def _now() -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change. `previous` is who was champion before it; `evidence` the verdict's, or the reason of an operator."""
+    """One change. `previous` is the champion that `version` replaces, or that goes on; `evidence` is the verdict's."""
 
     market: str
     action: Action
@@ -53,14 +54,13 @@ class Ledger:
             json.dump(asdict(entry), file)
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):
             os.link(draft, self._file(entry.market, after + 1))
-        except FileExistsError:
-            return False
-        finally:
-            draft.unlink()
+        # Asked of the file, since a network file system may call a link refused that it has made.
+        added = draft.stat().st_nlink > 1
+        draft.unlink()
         _sync(folder)
-        return True
+        return added
 
     def entries(self, market: str) -> list[Entry]:
         """A market's history, oldest first."""

@@ -26,7 +26,7 @@ from typing import Any, Literal, Protocol
 
 from libs.base.errors import DataError
 from libs.models.history import History, Mark, Roles
-from libs.models.ledger import Entry
+from libs.models.ledger import Action, Entry
 
 Step = Literal[
     "look", "lock", "read", "commit", "champion", "challenger", "tag", "render", "serve", "settle", "release", "end"
@@ -212,18 +212,14 @@ def _deploy(request: Request, history: History) -> Entry | None:
     return Entry(request.markets[0], "shadow", request.version, champion, "met the standards", evidence)
 
 
-def _promote(request: Request, history: History) -> Entry:
-    challenger = _challenger(request, history)
-    return Entry(
-        request.markets[0], "promote", challenger, history.roles.champion, request.reason, dict(request.evidence)
-    )
-
-
-def _reject(request: Request, history: History) -> Entry:
-    challenger = _challenger(request, history)
-    return Entry(
-        request.markets[0], "reject", challenger, history.roles.champion, request.reason, dict(request.evidence)
-    )
+def _verdict(request: Request, history: History) -> Entry:
+    [market], roles = request.markets, history.roles
+    if roles.challenger is None:
+        raise DataError(f"market {market!r} has no challenger{_last(history)}; see `fitwave shadow status`")
+    if request.judged not in (None, roles):
+        raise DataError(_changed(request, history))
+    action: Action = "promote" if request.action == "promote" else "reject"
+    return Entry(market, action, roles.challenger, roles.champion, request.reason, dict(request.evidence))
 
 
 def _rollback(request: Request, history: History) -> Entry:
@@ -238,16 +234,7 @@ def _rollback(request: Request, history: History) -> Entry:
     return Entry(market, "rollback", target, champion, request.reason)
 
 
-_RULES = {"deploy": _deploy, "promote": _promote, "reject": _reject, "rollback": _rollback}
-
-
-def _challenger(request: Request, history: History) -> str:
-    [market], roles = request.markets, history.roles
-    if roles.challenger is None:
-        raise DataError(f"market {market!r} has no challenger{_last(history)}; see `fitwave shadow status`")
-    if request.judged not in (None, roles):
-        raise DataError(_changed(request, history))
-    return roles.challenger
+_RULES = {"deploy": _deploy, "promote": _verdict, "reject": _verdict, "rollback": _rollback}
 
 
 def _withdraw(history: History, why: str) -> Entry:
