@@ -18,6 +18,7 @@ from libs.calls.frames import Busy, CalledFailed
 from libs.features.wire import pack, unpack
 from libs.models.contract import Answered, SizeQuery
 from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, PairLog
+from libs.models.pair_slices import pair_slices
 from libs.models.sampling import pair_secret, pseudonym
 from libs.models.scorer import Scored
 from libs.models.size_model import SCORE
@@ -70,7 +71,7 @@ class Mirror:
         """Begin the mirrored call of the sampled queries; returns at once."""
         pairs = _pairs(queries, sampled)
         if len(self._tasks) >= _MAX_IN_FLIGHT:
-            self._record(target, pairs, champion, None, SHED)
+            self._record(target, pairs, features, champion, None, SHED)
             return
         # An empty context: Serve cancels the calls made in a request's context when its client goes away, and this
         # one is not the client's. The set keeps the task alive, since the event loop holds tasks weakly.
@@ -88,13 +89,13 @@ class Mirror:
                 asked = pack(unpack(features).select(questions))
                 challenger = await caller.call(SCORE, target.market, asked, articles)
         except TimeoutError:
-            self._record(target, pairs, champion, None, TIMEOUT)
+            self._record(target, pairs, features, champion, None, TIMEOUT)
         except Busy:
-            self._record(target, pairs, champion, None, SHED)
+            self._record(target, pairs, features, champion, None, SHED)
         except (RayError, RayServeException, FitwaveError, CalledFailed):
-            self._record(target, pairs, champion, None, ERROR)
+            self._record(target, pairs, features, champion, None, ERROR)
         else:
-            self._record(target, pairs, champion, challenger, COMPLETE)
+            self._record(target, pairs, features, champion, challenger, COMPLETE)
 
     async def _caller(self, target: MirrorTarget) -> Caller:
         if target.application not in self._callers:
@@ -107,16 +108,21 @@ class Mirror:
         self,
         target: MirrorTarget,
         pairs: "list[_Pair]",
+        features: bytes,
         champion: Scored,
         challenger: Scored | None,
         outcome: str,
     ) -> None:
         questions = sum(len(pair.query.article_ids) for pair in pairs)
+        slices = pair_slices(unpack(features), len(champion.recommendations))
         rows, start = [], 0
         for pair in pairs:
             end = start + len(pair.query.article_ids)
             answers = challenger.recommendations[start:end] if challenger else None
-            rows.append(self._row(target, pair, champion, challenger, answers, outcome, questions))
+            row = self._row(target, pair, champion, challenger, answers, outcome, questions)
+            # Those of all articles, each once: a pair is one request.
+            row["slices"] = sorted({name for found in slices[pair.start : pair.end] for name in found})
+            rows.append(row)
             start = end
         self._pair_log.add(target.market, target.window, rows)
 

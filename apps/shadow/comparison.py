@@ -1,15 +1,18 @@
 """What the shadow window shows: integrity, errors, latency, agreement, quality. Numbers only; no decision."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from apps.shadow.confidence import Interval, confidence_sequence, per_cluster
+from apps.shadow.confidence import Interval
+from apps.shadow.streams import hours_of
+from apps.shadow.tracks import Tracks, follow
 from libs.base.market import ShadowWindow
+from libs.features.arrays import Floats
 from libs.models.pair_log import COMPLETE, Counts
 
 # |z| beyond which the share of sampled customers is not the configured one: one false alarm in 16,000 windows.
@@ -28,6 +31,7 @@ class Integrity:
     customers: int
     customers_sampled: int
     sample_ratio_z: float
+    pairs_per_hour: float
 
     def faults(self, window: ShadowWindow) -> list[str]:
         """What is wrong with the log, in words."""
@@ -46,85 +50,79 @@ class Comparison:
     """The evidence. All differences are challenger less champion, so that less is better, but for `quality`:
     the champion's log loss less the challenger's on the holdout, so that more is better.
 
-    `error_difference`: share of sampled requests that the challenger failed (a row without the champion's answer
-    cannot be: the customer had it). `latency_excess_s`: challenger's seconds less margin times champion's, at
-    equal batch size. `agreement`: share of articles given the same size.
+    `error_difference`: share of a customer's sampled requests that the challenger failed, mean over customers (a row
+    without the champion's answer cannot be: the customer had it); `slices`: the same, per slice. `latency_excess_s`:
+    challenger's seconds less margin times champion's, at equal batch size. `agreement`: share of articles given the
+    same size. The floors are what halves of the customers differ by (`apps.shadow.noise`).
     """
 
     integrity: Integrity
     error_difference: Interval
     latency_excess_s: Interval
     latency_ratio: float | None
+    latency_floor: float | None
     agreement: float | None
     quality: Interval
+    quality_floor: float | None
+    slices: dict[str, Interval]
     outcomes: dict[str, int]
 
 
 def compare(pairs: pl.DataFrame, counts: Counts, losses: pl.DataFrame, window: ShadowWindow) -> Comparison:
-    """Compare champion and challenger.
+    """Compare champion and challenger on all there is.
 
     Args:
         pairs: the pair log of the window.
         counts: what the routers meant to mirror.
         losses: holdout lines with the number of their `customer`, `champion` and `challenger` log loss.
-        window: the market's margins; `alpha` is shared out over the three intervals.
+        window: the market's margins; `alpha` is shared out over errors, latency, quality and slices.
     """
-    alpha = window.alpha / 3
-    complete = pairs.filter(pl.col("outcome") == COMPLETE)
-    paired = _equal_batches(complete)
+    now = hours_of(pairs["at"]).max(initial=0.0)
+    return compare_at(pairs, [counts], losses, window, np.array([now]))[0]
+
+
+def compare_at(
+    pairs: pl.DataFrame, counts: Sequence[Counts], losses: pl.DataFrame, window: ShadowWindow, looks: Floats
+) -> list[Comparison]:
+    """The comparison as it stood at each of the looks, in hours since 1970, with the counts of that moment."""
+    tracks = follow(pairs, losses, window, looks)
+    return [_comparison(tracks, look, one, window) for look, one in enumerate(counts)]
+
+
+def _comparison(tracks: Tracks, look: int, counts: Counts, window: ShadowWindow) -> Comparison:
     return Comparison(
-        integrity=_integrity(pairs, counts, window),
-        error_difference=_clustered(
-            (pairs["outcome"] != COMPLETE).cast(pl.Float64).to_numpy(), pairs["customer"], alpha
-        ),
-        latency_excess_s=_clustered(
-            (paired["challenger_s"] - window.latency_margin * paired["champion_s"]).to_numpy(),
-            paired["customer"],
-            alpha,
-        ),
-        latency_ratio=_ratio(paired["challenger_s"], paired["champion_s"]),
-        agreement=_agreement(complete),
-        quality=_clustered((losses["champion"] - losses["challenger"]).to_numpy(), losses["customer"], alpha),
-        outcomes=dict(pairs["outcome"].value_counts().iter_rows()),
+        integrity=_integrity(tracks, look, counts, window),
+        error_difference=tracks.errors.at(look),
+        latency_excess_s=tracks.latency.at(look),
+        latency_ratio=_known(tracks.latency_ratio[look]),
+        latency_floor=_known(tracks.latency_floor[look]),
+        agreement=_known(tracks.agreement[look]),
+        quality=tracks.quality.at(look),
+        quality_floor=_known(tracks.quality_floor[look]),
+        slices={name: track.at(look) for name, track in tracks.slices.items() if track.n[look]},
+        outcomes={name: int(seen[look]) for name, seen in tracks.outcomes.items() if seen[look]},
     )
 
 
-def _integrity(pairs: pl.DataFrame, counts: Counts, window: ShadowWindow) -> Integrity:
+def _integrity(tracks: Tracks, look: int, counts: Counts, window: ShadowWindow) -> Integrity:
     expected_sample = counts.customers * window.share
     spread = math.sqrt(counts.customers * window.share * (1 - window.share))
+    logged = int(tracks.logged[look])
     return Integrity(
         requests=counts.requests,
         expected=counts.expected,
-        logged=len(pairs),
-        complete=len(pairs.filter(pl.col("outcome") == COMPLETE)),
-        completion=len(pairs) / counts.expected if counts.expected else 0.0,
+        logged=logged,
+        complete=int(tracks.outcomes[COMPLETE][look]) if COMPLETE in tracks.outcomes else 0,
+        completion=logged / counts.expected if counts.expected else 0.0,
         customers=counts.customers,
         customers_sampled=counts.customers_sampled,
         sample_ratio_z=(counts.customers_sampled - expected_sample) / spread if spread else 0.0,
+        pairs_per_hour=float(tracks.pairs_per_hour[look]),
     )
 
 
-def _equal_batches(complete: pl.DataFrame) -> pl.DataFrame:
-    """Pairs whose two batches had the same number of questions: only their seconds can be compared."""
-    return complete.filter(pl.col("champion_batch") == pl.col("challenger_batch"))
-
-
-def _clustered(values: npt.NDArray[np.float64], customers: pl.Series, alpha: float) -> Interval:
-    if not len(values):
-        return confidence_sequence(np.array([]), alpha)
-    clusters = customers.rank("dense").to_numpy().astype(np.int64) - 1
-    return confidence_sequence(per_cluster(values, clusters), alpha)
-
-
-def _ratio(challenger: pl.Series, champion: pl.Series) -> float | None:
-    return float(challenger.to_numpy().sum() / champion.to_numpy().sum()) if len(champion) else None
-
-
-def _agreement(complete: pl.DataFrame) -> float | None:
-    sizes = complete.select("champion_sizes", "challenger_sizes").explode("champion_sizes", "challenger_sizes")
-    if sizes.is_empty():
-        return None
-    return float(sizes["champion_sizes"].eq_missing(sizes["challenger_sizes"]).mean())  # type: ignore[arg-type]
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def read_losses(package: Path) -> pl.DataFrame:

@@ -156,8 +156,8 @@ class Validation(Frozen):
 class ShadowWindow(Frozen):
     """How the challenger is watched, and what it must show to be promoted.
 
-    Margins: `error_margin` is a difference of error rates, `latency_margin` a ratio of mean model latencies,
-    `quality_margin` the log-loss gain that counts as better.
+    Margins: `error_margin` is a difference of error rates, `slice_error_margin` the same within a division or a basis,
+    `latency_margin` a ratio of mean model latencies, `quality_margin` the log-loss gain that counts as better.
     """
 
     share: Share = 0.2
@@ -166,6 +166,7 @@ class ShadowWindow(Frozen):
     timeout_s: float = Field(default=0.5, gt=0)
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     error_margin: Share = 0.01
+    slice_error_margin: Share = 0.03
     latency_margin: float = Field(default=1.5, ge=1)
     quality_margin: float = Field(default=0.0, ge=0)
     min_completion: Share = 0.98

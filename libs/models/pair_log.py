@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         ("challenger_s", pa.float64()),
         ("champion_batch", pa.int32()),
         ("challenger_batch", pa.int32()),
+        ("slices", pa.list_(pa.string())),
     ]
 )
 
@@ -149,7 +150,8 @@ def read_window(lake: Lake, market: str, window: str) -> tuple[pl.DataFrame, Cou
             counts = json.loads(file.read())
         for name, value in counts.items():
             setattr(total, name, getattr(total, name) + value)
-    rows = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
+    # Parts that an older release wrote lack the columns that have come since.
+    rows = pa.concat_tables(parts, promote_options="default") if parts else SCHEMA.empty_table()
     return pl.DataFrame(pl.from_arrow(rows)), total
 
 
