@@ -1,5 +1,6 @@
 """`fitwave shadow`: look at the windows, decide them, and go back."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -37,15 +38,24 @@ def status(*, environment: EnvironmentName = None) -> None:
 
 
 @app.command
-def compare(*, market: Market, environment: EnvironmentName = None) -> None:
+def compare(
+    *,
+    market: Market,
+    page: Annotated[Path | None, Parameter(help="Where a page with plots and all numbers goes, as HTML.")] = None,
+    environment: EnvironmentName = None,
+) -> None:
     """Show the verdict of a market's window with its evidence; nothing is changed."""
     from apps.shadow.promotion import judge_window, shadow_of
+    from apps.shadow.window_page import write_page
 
+    if page is not None and not page.parent.is_dir():
+        raise DataError(f"--page {page}: {page.parent} is no folder")
     lifecycle = _lifecycle(environment)
     shadow = shadow_of(lifecycle, market)
     if shadow is None:
         raise DataError(f"market {market!r} has no challenger; see `fitwave shadow status`")
-    print_verdict(Console(), market, judge_window(lifecycle, shadow))
+    verdict = judge_window(lifecycle, shadow) if page is None else write_page(lifecycle, shadow, page)
+    print_verdict(Console(), market, verdict)
 
 
 @app.command

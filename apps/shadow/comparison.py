@@ -16,7 +16,7 @@ from libs.features.arrays import Floats
 from libs.models.pair_log import COMPLETE, Counts
 
 # |z| beyond which the share of sampled customers is not the configured one: one false alarm in 16,000 windows.
-_SAMPLE_RATIO_Z = 4.0
+SAMPLE_RATIO_Z = 4.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Integrity:
         found = []
         if self.completion < window.min_completion:
             found.append(f"{self.logged} of {self.expected} mirrored requests are in the log")
-        if abs(self.sample_ratio_z) > _SAMPLE_RATIO_Z:
+        if abs(self.sample_ratio_z) > SAMPLE_RATIO_Z:
             found.append(
                 f"{self.customers_sampled} of {self.customers} customers were sampled, not {window.share:.0%} of them"
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from apps.shadow.agreement import agreement
 from apps.shadow.confidence import Track, track_mean, track_share
 from apps.shadow.noise import latency_floor, quality_floor
 from apps.shadow.streams import Stream, hours_of
@@ -70,7 +71,7 @@ def follow(pairs: pl.DataFrame, losses: pl.DataFrame, window: ShadowWindow, look
         latency_ratio=_ratio(challenger.total(challenger.values, looks), champion.total(champion.values, looks)),
         latency_floor=latency_floor(champion, looks),
         quality_floor=quality_floor(gain, looks),
-        agreement=_agreement(pairs, at, looks),
+        agreement=agreement(pairs, looks),
         outcomes={name: _count(at[(pairs["outcome"] == name).to_numpy()], looks) for name in pairs["outcome"].unique()},
         logged=_count(at, looks),
         pairs_per_hour=_count(at, looks) / np.maximum(looks - at.min(initial=np.inf), 1e-3),
@@ -97,18 +98,6 @@ def _slices(pairs: pl.DataFrame, at: Floats, failed: Flags, window: ShadowWindow
         stream = Stream.of(failed[chosen], pairs["customer"][chosen], at[chosen])
         found[str(name)] = track_share(stream, looks, alpha_of_slice(window), window.slice_error_margin)
     return dict(sorted(found.items()))
-
-
-def _agreement(pairs: pl.DataFrame, at: Floats, looks: Floats) -> Floats:
-    """The share of articles that were given the same size."""
-    rows = pairs.select("outcome", "champion_sizes", "challenger_sizes", at=pl.Series(at))
-    sizes = (
-        rows.filter(pl.col("outcome") == COMPLETE)
-        .explode("champion_sizes", "challenger_sizes")
-        .select("at", same=pl.col("champion_sizes").eq_missing(pl.col("challenger_sizes")))
-    )
-    given = sizes["at"].to_numpy()
-    return _ratio(_count(given[sizes["same"].to_numpy()], looks), _count(given, looks))
 
 
 def _count(at: Floats, looks: Floats) -> Floats:

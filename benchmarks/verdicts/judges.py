@@ -1,7 +1,7 @@
 """Who judges a window: Fitwave's own code at every hour, and what is often done instead, once a day.
 
-The peers have the same pairs and lines. They reject what is significantly worse and promote what is significantly better
-in quality; the z-test also wants errors and latency significantly within their margins, which rank tests cannot tell.
+The peers have the same pairs and lines. They reject what is significantly worse, and promote what is significantly
+better in quality; the z-test also wants errors and latency significantly within their margins, which ranks do not tell.
 Like most canaries they take requests and lines for independent, and each day's look for the only one.
 """
 
