@@ -100,7 +100,7 @@ class WindowPage:
             {
                 "svg": track_plot("quality", "gain of log loss", tracks.quality, hours, window.quality_margin),
                 "title": "Quality",
-                "how": f"Log loss of the champion less that of the challenger, on the holdout; good is above it. {band}",
+                "how": f"The champion's log loss less the challenger's, on the holdout; good is above it. {band}",
             },
         ]
 

@@ -29,7 +29,9 @@ def track_plot(name: str, label: str, track: Track, hours: Floats, margin: float
         axes.set_ylabel(label)
         if known[-1]:
             reach = _IN_VIEW * max(upper[-1] - mean[-1], mean[-1] - lower[-1], abs(margin / unit - mean[-1]) / 2)
-            axes.set_ylim(mean[-1] - reach, mean[-1] + reach)
+            # A share is never below 0.
+            lowest = 0.0 if lower[-1] >= 0 and not np.any(lower < 0) else mean[-1] - reach
+            axes.set_ylim(lowest, mean[-1] + reach)
         axes.legend(loc="best")
 
     return svg(name, draw, _SIZE)

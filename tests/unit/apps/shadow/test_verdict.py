@@ -1,63 +1,14 @@
 """Verdicts: what is shown is acted on, what is open extends, and only what is bad vetoes."""
 
-from datetime import UTC, datetime, timedelta
+import json
 
-import numpy as np
 import polars as pl
 import pytest
 
 from apps.shadow.comparison import Comparison, compare
 from apps.shadow.verdict import Verdict, decide
-from libs.base.market import ShadowWindow
-from libs.models.pair_log import COMPLETE, ERROR, SCHEMA, Counts
-
-COMMON, RARE = "basis_history_article", "basis_market_market"
-WINDOW = ShadowWindow(min_pairs=400, max_hours=24, share=0.5, latency_margin=1.5)
-
-
-def pairs(number: int = 3000, errors: int = 0, slower: float = 1.0, seed: int = 0) -> pl.DataFrame:
-    """Requests of 20 hours by customers who ask three times each; champion takes about 2 ms."""
-    rng = np.random.default_rng(seed)
-    champion = rng.normal(0.002, 0.0002, number)
-    failed = np.arange(number) < errors
-    return pl.DataFrame(
-        {
-            "request_id": [f"r{i}" for i in range(number)],
-            "customer": [f"h{i // 3}" for i in range(number)],
-            "at": [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=24 * i) for i in range(number)],
-            "champion_version": "1",
-            "challenger_version": "2",
-            "outcome": np.where(failed, ERROR, COMPLETE),
-            "article_ids": [["a"]] * number,
-            "champion_sizes": [["38"]] * number,
-            "challenger_sizes": [None if one else ["38" if i % 4 else "40"] for i, one in enumerate(failed)],
-            "champion_confidences": [[0.5]] * number,
-            "challenger_confidences": [None if one else [0.5] for one in failed],
-            "champion_s": champion,
-            "challenger_s": [None if one else value for one, value in zip(failed, champion * slower, strict=True)],
-            "champion_batch": 1,
-            "challenger_batch": 1,
-            "slices": [["division_apparel", RARE if i % 100 == 0 else COMMON] for i in range(number)],
-        },
-        schema=pl.DataFrame(pl.from_arrow(SCHEMA.empty_table())).schema,
-    )
-
-
-def losses(better_by: float, lines: int = 6000, seed: int = 1) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    champion = rng.gamma(2, 0.3, lines)
-    return pl.DataFrame(
-        {
-            "customer": [i // 2 for i in range(lines)],
-            "champion": champion,
-            "challenger": champion - better_by + rng.normal(0, 0.15, lines),
-        }
-    )
-
-
-def counts_for(frame: pl.DataFrame, lost: int = 0) -> Counts:
-    expected = len(frame) + lost
-    return Counts(requests=2 * expected, expected=expected, customers=700, customers_sampled=350)
+from libs.models.pair_log import COMPLETE, ERROR, Counts
+from tests.unit.apps.shadow.windows import COMMON, RARE, WINDOW, counts_for, losses, pairs
 
 
 def judge(frame: pl.DataFrame, quality: pl.DataFrame, hours: float = 20.0, counts: Counts | None = None) -> Verdict:
@@ -115,12 +66,12 @@ def test_lost_pairs_are_missed_and_stop_a_promotion() -> None:
     frame = pairs()
     verdict = judge(frame, losses(0.1), counts=counts_for(frame, lost=300))
     assert verdict.decision == "extend"
-    assert "3000 of 3300 mirrored requests are in the log" in verdict.reason
+    assert "2400 of 2700 mirrored requests are in the log" in verdict.reason
 
 
 def test_a_sample_of_the_wrong_share_stops_a_promotion() -> None:
     frame = pairs()
-    skewed = Counts(requests=6000, expected=3000, customers=700, customers_sampled=450)
+    skewed = Counts(requests=4800, expected=2400, customers=700, customers_sampled=450)
     assert finding(judge(frame, losses(0.1), counts=skewed), "integrity") == "open"
 
 
@@ -139,7 +90,66 @@ def test_agreement_is_of_sizes() -> None:
     assert comparison.agreement == pytest.approx(0.75)
 
 
-def test_evidence_is_plain_values() -> None:
-    import json
+def test_a_slice_that_fails_alone_is_rejected_for_it() -> None:
+    """A tenth of the requests fail at 15 %: within the margin of all requests together it could still hide."""
+    frame = pairs().with_columns(slices=pl.Series([[RARE if i % 10 < 2 else COMMON] for i in range(2400)]))
+    failed = pl.Series([ERROR if i % 10 < 2 and i % 7 == 0 else COMPLETE for i in range(2400)])
+    verdict = judge(frame.with_columns(outcome=failed), losses(0.1))
+    assert finding(verdict, RARE) == "bad"
+    assert finding(verdict, COMMON) == "good"
+    assert verdict.decision == "reject"
 
+
+def test_a_slice_of_few_requests_vetoes_nothing_and_holds_nothing_up() -> None:
+    """All three of its requests fail, and three are not enough to be sure."""
+    slices = pl.Series([[RARE if i % 900 == 0 else COMMON] for i in range(2400)])
+    failed = pl.Series([ERROR if i % 900 == 0 else COMPLETE for i in range(2400)])
+    verdict = judge(pairs().with_columns(slices=slices, outcome=failed), losses(0.1), hours=23.9)
+    assert finding(verdict, RARE) == "untold"
+    assert not [check for check in verdict.checks if check.finding == "bad"]
+
+
+@pytest.mark.parametrize(("max_hours", "expected", "decision"), [(24, "untold", "promote"), (2400, "open", "extend")])
+def test_a_slice_is_waited_for_only_while_the_window_can_still_tell_it(
+    max_hours: float, expected: str, decision: str
+) -> None:
+    """24 of its requests in 20 hours, none of which failed."""
+    window, frame = WINDOW.model_copy(update={"max_hours": max_hours}), pairs()
+    verdict = decide(compare(frame, counts_for(frame), losses(0.1), window), window, 20.0)
+    assert (finding(verdict, RARE), verdict.decision) == (expected, decision)
+
+
+def test_a_log_that_is_older_than_slices_is_judged_without() -> None:
+    assert judge(pairs().drop("slices"), losses(0.03)).decision == "promote"
+
+
+def test_to_extend_says_how_long_it_will_take() -> None:
+    """600 pairs came in five hours, 1,000 are needed."""
+    window = WINDOW.model_copy(update={"min_pairs": 1000})
+    frame = pairs(600)
+    verdict = decide(compare(frame, counts_for(frame), losses(0.1), window), window, 5.0)
+    assert verdict.decision == "extend"
+    assert verdict.hours_needed is not None
+    assert 3 < verdict.hours_needed < 12
+    assert verdict.reason.startswith("about ")
+
+
+def test_what_waiting_cannot_settle_is_said() -> None:
+    verdict = judge(pairs(), losses(0.0))
+    assert verdict.hours_needed is None
+    assert verdict.reason.startswith("will not be settled within 24 h: quality:")
+
+
+def test_seconds_that_swing_more_than_the_margin_settle_nothing() -> None:
+    """One half of the champion's customers waits three times as long as the other: the clock is not to be trusted."""
+    swing = pl.Series([3.0 if (i // 3) % 2 else 1.0 for i in range(2400)])
+    frame = pairs().with_columns(pl.col("champion_s") * swing, pl.col("challenger_s") * swing)
+    verdict = judge(frame, losses(0.1))
+    assert finding(verdict, "latency") == "open"
+    assert "that is noise" in verdict.reason
+
+
+def test_evidence_is_plain_values() -> None:
+    few = judge(pairs(30), losses(0.0))
+    assert json.loads(json.dumps(few.evidence(), allow_nan=False))["comparison"]["latency_excess_s"]["upper"] is None
     assert json.loads(json.dumps(judge(pairs(), losses(0.03)).evidence()))["decision"] == "promote"
