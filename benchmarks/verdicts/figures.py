@@ -42,6 +42,7 @@ def figures(ends: Ends) -> dict[str, Any]:
         "false_promote_rate": max(promoted[name] for name in WORSE),
         "false_promote_rate_equal_peeking": promoted["equal"],
         "power_better": promoted["better"],
+        "power_slightly_better": promoted["slightly_better"],
         "median_hours_to_verdict": median(good) if good else None,
         "underpowered_slice_veto_rate": _share([one.slice_veto for one in ends["tiny_slice"]]),
         "failing_slice_promote_rate": promoted["failing_slice"],
@@ -67,6 +68,7 @@ def table(found: Mapping[str, Mapping[str, Any]], windows: int) -> list[str]:
         state = "reached" if bar.reached(found["fitwave"][bar.figure]) else "missed"
         lines.append(f"| {bar.meaning} | {' | '.join(values)} | {sign} {bar.bound:.0%} | {state} |")
     for name, meaning, form in (
+        ("power_slightly_better", "promoted when log loss is lower by half of that", "{:.1%}"),
         ("median_hours_to_verdict", "hours to the verdict on a better one, median", "{:g}"),
         ("failing_slice_promote_rate", "promoted although 6 % of the requests fail at 12 %", "{:.1%}"),
     ):

@@ -51,6 +51,7 @@ EFFECT = 0.01
 SCENARIOS = {
     "equal": Truth(),
     "better": Truth(gain=EFFECT),
+    "slightly_better": Truth(gain=EFFECT / 2),
     "failing": Truth(error_rate=WINDOW.error_margin, gain=3 * EFFECT),
     "slower": Truth(slower=WINDOW.latency_margin, gain=3 * EFFECT),
     "worse_quality": Truth(gain=-EFFECT),
