@@ -1,28 +1,8 @@
 """The slices of a pair: where its article belongs, and what its features rest on."""
 
-import numpy as np
-
-from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, SIZE_RANGE, SIZE_STATISTICS
-from libs.features.sizes import SCALES
-from libs.features.snapshot import OnlineRow, snapshot
+from libs.features.snapshot import snapshot
 from libs.models.pair_slices import PAIR_SLICES, pair_slices
-from tests.small_market import AS_OF
-
-
-def article(scale: str, lines: float) -> OnlineRow:
-    """An article of one size whose every statistic is `lines`."""
-    values = {"brand": "b", "scale": SCALES.index(scale), "sizes": ["38"]}
-    values |= dict.fromkeys((*ARTICLE_STATISTICS, *SIZE_RANGE), lines)
-    values |= {name: [lines] for name in ("positions", *SIZE_STATISTICS)}
-    return OnlineRow(values, AS_OF)
-
-
-def customer(kept: int, body: float = np.nan) -> OnlineRow:
-    """A customer who kept so many footwear sizes, and whose body suggests a size."""
-    values = dict.fromkeys(CUSTOMER_BODY) | {"body_positions": [body] * len(SCALES)}
-    values |= {"history_scale": [SCALES.index("footwear-women")] * kept, "history_brand": ["b"] * kept}
-    values |= {f"history_{name}": [1.0] * kept for name in ("position", "kept", "small", "large")}
-    return OnlineRow(values, AS_OF)
+from tests.unit.libs.models.online_rows import article, customer
 
 
 def test_each_question_is_in_its_division_and_its_basis() -> None:
