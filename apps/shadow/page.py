@@ -84,7 +84,7 @@ class WindowPage:
         looks = np.linspace(at.min(), at.max(), _LOOKS)
         tracks: Tracks = follow(self.pairs, self.losses, self.window, looks)
         hours, window = looks - looks[0], self.window
-        band = "The band holds at all looks together; the check is settled once all of it is on one side of the dashed margin."
+        band = "The band holds at all looks together; it settles the check once it is on one side of the dashed margin."
         return [
             {
                 "svg": track_plot("errors", "failed (%)", tracks.errors, hours, window.error_margin, 0.01),

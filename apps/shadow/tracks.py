@@ -52,6 +52,8 @@ def follow(pairs: pl.DataFrame, losses: pl.DataFrame, window: ShadowWindow, look
     `losses` may say when each line had `matured_at`; without, all lines are there from the beginning.
     """
     alpha = alpha_of_part(window)
+    # Numbers are sorted many times faster than pseudonyms.
+    pairs = pairs.with_columns(pl.col("customer").rank("dense"))
     at = hours_of(pairs["at"])
     complete = (pairs["outcome"] == COMPLETE).to_numpy()
     requests = Stream.of(~complete, pairs["customer"], at)

@@ -134,6 +134,10 @@ def test_to_extend_says_how_long_it_will_take() -> None:
     assert verdict.reason.startswith("about ")
 
 
+def test_without_a_common_holdout_quality_stays_open() -> None:
+    assert finding(judge(pairs(), losses(0.1, lines=0)), "quality") == "open"
+
+
 def test_what_waiting_cannot_settle_is_said() -> None:
     verdict = judge(pairs(), losses(0.0))
     assert verdict.hours_needed is None

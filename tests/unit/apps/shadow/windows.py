@@ -1,6 +1,6 @@
 """Windows for tests: pairs of a log, counts of the routers, losses of a holdout."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -14,30 +14,33 @@ WINDOW = ShadowWindow(min_pairs=400, max_hours=24, share=0.5, latency_margin=1.5
 
 def pairs(number: int = 2400, errors: int = 0, slower: float = 1.0, seed: int = 0) -> pl.DataFrame:
     """Requests of 20 hours by customers who ask three times each; champion takes about 2 ms."""
-    rng = np.random.default_rng(seed)
-    champion = rng.normal(0.002, 0.0002, number)
-    failed = np.arange(number) < errors
-    return pl.DataFrame(
-        {
-            "request_id": [f"r{i}" for i in range(number)],
-            "customer": [f"h{i // 3}" for i in range(number)],
-            "at": [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=30 * i) for i in range(number)],
-            "champion_version": "1",
-            "challenger_version": "2",
-            "outcome": np.where(failed, ERROR, COMPLETE),
-            "article_ids": [["a"]] * number,
-            "champion_sizes": [["38"]] * number,
-            "challenger_sizes": [None if one else ["38" if i % 4 else "40"] for i, one in enumerate(failed)],
-            "champion_confidences": [[0.5]] * number,
-            "challenger_confidences": [None if one else [0.5] for one in failed],
-            "champion_s": champion,
-            "challenger_s": [None if one else value for one, value in zip(failed, champion * slower, strict=True)],
-            "champion_batch": 1,
-            "challenger_batch": 1,
-            "slices": [["division_apparel", RARE if i % 100 == 0 else COMMON] for i in range(number)],
-        },
-        schema=pl.DataFrame(pl.from_arrow(SCHEMA.empty_table())).schema,
-    )
+    champion = np.random.default_rng(seed).normal(0.002, 0.0002, number)
+    frame = pl.DataFrame({"i": np.arange(number), "champion_s": champion})
+    failed, answered = pl.col("i") < errors, pl.col("i") >= errors
+    begin = pl.lit(datetime(2026, 1, 1, tzinfo=UTC)).cast(pl.Datetime("us", "UTC"))
+    return frame.select(
+        request_id=pl.format("r{}", "i"),
+        customer=pl.format("h{}", pl.col("i") // 3),
+        at=begin + pl.duration(seconds=30 * pl.col("i")),
+        champion_version=pl.lit("1"),
+        challenger_version=pl.lit("2"),
+        outcome=pl.when(failed).then(pl.lit(ERROR)).otherwise(pl.lit(COMPLETE)),
+        article_ids=pl.concat_list(pl.lit("a")),
+        champion_sizes=pl.concat_list(pl.lit("38")),
+        challenger_sizes=pl.when(answered).then(
+            pl.concat_list(pl.when(pl.col("i") % 4 > 0).then(pl.lit("38")).otherwise(pl.lit("40")))
+        ),
+        champion_confidences=pl.concat_list(pl.lit(0.5)),
+        challenger_confidences=pl.when(answered).then(pl.concat_list(pl.lit(0.5))),
+        champion_s="champion_s",
+        challenger_s=pl.when(answered).then(pl.col("champion_s") * slower),
+        champion_batch=pl.lit(1, pl.Int32),
+        challenger_batch=pl.lit(1, pl.Int32),
+        slices=pl.concat_list(
+            pl.lit("division_apparel"),
+            pl.when(pl.col("i") % 100 == 0).then(pl.lit(RARE)).otherwise(pl.lit(COMMON)),
+        ),
+    ).cast(dict(pl.DataFrame(pl.from_arrow(SCHEMA.empty_table())).schema))  # type: ignore[arg-type]
 
 
 def losses(better_by: float, lines: int = 6000, seed: int = 1) -> pl.DataFrame:
