@@ -25,6 +25,17 @@ class Check:
     detail: str
     hours_needed: float = 0.0
 
+    @property
+    def told(self) -> str:
+        """The finding in a table; of an open one, in how many hours it can be told."""
+        if self.finding == "untold":
+            return "not told"
+        if self.finding != "open":
+            return self.finding
+        return (
+            f"open, {math.ceil(self.hours_needed)} h" if math.isfinite(self.hours_needed) else "open, no end in sight"
+        )
+
 
 def checks_of(comparison: Comparison, window: ShadowWindow, left: float) -> list[Check]:
     """All checks, of a window that has so many hours `left`: integrity first, slices last."""

@@ -130,7 +130,7 @@ def print_verdict(console: Console, market: str, verdict: "Verdict") -> None:
     """The checks as a table, then the decision."""
     table = Table("check", "finding", "detail", title=f"{market}: champion and challenger")
     for check in verdict.checks:
-        table.add_row(check.name, check.finding, check.detail)
+        table.add_row(check.name, check.told, check.detail)
     agreement = verdict.comparison.agreement
     table.add_row(
         "agreement", "", "no complete pairs" if agreement is None else f"{agreement:.1%} of sizes are the same"

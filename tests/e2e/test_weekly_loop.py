@@ -42,6 +42,7 @@ from libs.models import serving_plan
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
+from libs.models.pair_slices import PAIR_SLICES
 from tests.session import SESSION_FOLDER
 
 PLANS = {name: MarketPlan(name, 500, 80, 700, seed) for name, seed in (("de", 2), ("us", 4))}
@@ -369,7 +370,7 @@ def wait_for_pairs(world: World, at_least: int) -> None:
 
 
 def test_traffic_is_mirrored_by_customer_in_pairs_and_the_window_can_be_judged(
-    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with Traffic(world.url, world.key, {"de": world.shoppers("de")}) as traffic:
         wait_for_pairs(world, 50)
@@ -386,7 +387,13 @@ def test_traffic_is_mirrored_by_customer_in_pairs_and_the_window_can_be_judged(
     assert not any(customer in rows["customer"].to_list() for customer in world.shoppers("de").customers)
     verdict = promotion.judge_window(world.lifecycle, shadow)
     assert verdict.comparison.integrity.faults(world.environment.market("de").shadow) == []
-    shadow_app(["compare", "--market", "de", "--environment", "test"], result_action="return_value")
+    page = tmp_path / "window.html"
+    shadow_app(
+        ["compare", "--market", "de", "--page", str(page), "--environment", "test"], result_action="return_value"
+    )
+    assert f"challenger v2, window {shadow.window}" in page.read_text(encoding="utf-8")
+    assert set(rows["slices"].explode().drop_nulls()) <= set(PAIR_SLICES)
+    assert rows["slices"].list.len().min() == 2
     shadow_app(["status", "--environment", "test"], result_action="return_value")
     out = capsys.readouterr().out
     assert verdict.decision in out

@@ -132,6 +132,8 @@ def test_to_extend_says_how_long_it_will_take() -> None:
     assert verdict.hours_needed is not None
     assert 3 < verdict.hours_needed < 12
     assert verdict.reason.startswith("about ")
+    told = {check.name: check.told for check in verdict.checks}
+    assert (told["volume"], told["quality"], told[RARE]) == ("open, 4 h", "good", "not told")
 
 
 def test_without_a_common_holdout_quality_stays_open() -> None:
