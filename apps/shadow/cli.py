@@ -54,7 +54,7 @@ def compare(
     shadow = shadow_of(lifecycle, market)
     if shadow is None:
         raise DataError(f"market {market!r} has no challenger; see `fitwave shadow status`")
-    verdict = judge_window(lifecycle, shadow) if page is None else write_page(lifecycle, shadow, page)
+    verdict = judge_window(lifecycle, shadow).verdict if page is None else write_page(lifecycle, shadow, page)
     print_verdict(Console(), market, verdict)
 
 

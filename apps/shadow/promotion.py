@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from apps.shadow.comparison import compare, read_losses
 from apps.shadow.verdict import Verdict, decide
 from libs.features.lake import Lake
@@ -43,12 +45,21 @@ def shadow_of(lifecycle: Lifecycle, market: str) -> Shadow | None:
     return Shadow(market, champion, challenger, roles.window, hours, roles)
 
 
-def judge_window(lifecycle: Lifecycle, shadow: Shadow) -> Verdict:
+@dataclass(frozen=True)
+class Judged:
+    """A window's verdict, and the rows that it was made from."""
+
+    verdict: Verdict
+    pairs: pl.DataFrame
+    losses: pl.DataFrame
+
+
+def judge_window(lifecycle: Lifecycle, shadow: Shadow) -> Judged:
     """Compare champion and challenger on what the window has logged so far."""
     window = lifecycle.environment.market(shadow.market).shadow
     pairs, counts = read_window(Lake.open(lifecycle.environment.lake), shadow.market, shadow.window)
     losses = read_losses(Path(shadow.challenger.ref.path))
-    return decide(compare(pairs, counts, losses, window), window, shadow.hours)
+    return Judged(decide(compare(pairs, counts, losses, window), window, shadow.hours), pairs, losses)
 
 
 def settle(lifecycle: Lifecycle, market: str) -> Verdict | None:
@@ -63,7 +74,7 @@ def settle(lifecycle: Lifecycle, market: str) -> Verdict | None:
         if not lifecycle.history(market).settled:
             lifecycle.publish()
         return None
-    verdict = judge_window(lifecycle, shadow)
+    verdict = judge_window(lifecycle, shadow).verdict
     if verdict.decision == "promote":
         promote(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
     elif verdict.decision == "reject":

@@ -139,7 +139,7 @@ class Story:
         """Judge one window; true once it is decided, and acted upon."""
         shadow = shadow_of(self.lifecycle, market)
         assert shadow is not None, "an open window is only closed here"
-        verdict = judge_window(self.lifecycle, shadow)
+        verdict = judge_window(self.lifecycle, shadow).verdict
         self.console.print(
             f"  {market}: {tally.sent} requests, {verdict.comparison.integrity.logged} pairs: {verdict.decision}",
             highlight=False,

@@ -385,7 +385,7 @@ def test_traffic_is_mirrored_by_customer_in_pairs_and_the_window_can_be_judged(
     assert set(rows["champion_version"]) == {"1"}
     assert set(rows["challenger_version"]) == {"2"}
     assert not any(customer in rows["customer"].to_list() for customer in world.shoppers("de").customers)
-    verdict = promotion.judge_window(world.lifecycle, shadow)
+    verdict = promotion.judge_window(world.lifecycle, shadow).verdict
     assert verdict.comparison.integrity.faults(world.environment.market("de").shadow) == []
     page = tmp_path / "window.html"
     shadow_app(

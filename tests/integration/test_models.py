@@ -171,6 +171,7 @@ CERTAIN = TRAINING.model_copy(update={"subsample": 1.0, "colsample": 1.0})
 TOGETHER = {
     "by Ray Train": (CERTAIN, Trainer(distributed_from_lines=1)),
     "by Ray Train, from disk": (CERTAIN, Trainer(distributed_from_lines=1, rank_memory_gib=1e-9)),
+    "by xgboost-ray": (CERTAIN.model_copy(update={"engine": "xgboost_ray"}), Trainer()),
 }
 
 
@@ -210,7 +211,8 @@ def test_the_elastic_engine_goes_on_when_an_actor_is_killed_and_comes_to_an_equi
         one = trained(train_fleet([de], Trainer())["de"])
     assert len(pids) == 1
     assert load(one.folder).booster.num_boosted_rounds() == training.rounds
-    assert one.metrics.auc_macro == pytest.approx(alone.auc_macro, abs=0.002)
+    # For some rounds one actor's half of the lines was not there; of 2,400 lines of holdout this is within the noise.
+    assert one.metrics.auc_macro == pytest.approx(alone.auc_macro, abs=0.005)
 
 
 def test_a_report_that_cannot_be_drawn_does_not_lose_the_model(
