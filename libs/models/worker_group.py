@@ -1,5 +1,6 @@
 """How a group of ranks is made up, and what it does when one of them, or its whole node, is lost."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ _MAX_FAILURES = 2
 # Ray Train waits a minute for the resources of a group, and without a bound begins to wait again. A node that was lost
 # may come back within this many minutes; after that, what is left of the cluster does the work that is left.
 _MAX_WAITS = 5
+# How often it is looked whether the ranks are done; the default, two seconds, is what a run of small markets waits for.
+_LOOK_AT_RANKS, _LOOK_AT_RANKS_S = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class WorkerGroup:
 @contextmanager
 def worker_group(name: str, workers: int, beside: Path) -> Iterator[WorkerGroup]:
     """A group of so many ranks; what Ray Train writes stands beside a folder, and is removed with the group."""
+    os.environ.setdefault(_LOOK_AT_RANKS, _LOOK_AT_RANKS_S)
     storage = beside.with_name(f"ray-train-{uuid.uuid4().hex}")
     failures = FailureConfig(max_failures=_MAX_FAILURES, controller_failure_limit=_MAX_WAITS)
     try:
