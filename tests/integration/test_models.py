@@ -196,7 +196,7 @@ def test_several_workers_come_to_an_equivalent_model(
 def test_the_elastic_engine_goes_on_when_an_actor_is_killed_and_comes_to_an_equivalent_model(
     ray_cluster: None, larger: tuple[str, Metrics], tmp_path: Path
 ) -> None:
-    training = CERTAIN.model_copy(update={"rounds": 500, "learning_rate": 0.03})
+    training = CERTAIN.model_copy(update={"rounds": 350, "learning_rate": 0.03})
     alone = fit_market(Market(name="de", training=training), larger[0], champion=None).evaluation.overall
     elastic = training.model_copy(update={"engine": "xgboost_ray"})
     de = assignment("de", larger[0], tmp_path, elastic)
