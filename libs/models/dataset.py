@@ -8,12 +8,8 @@ import pyarrow as pa
 import ray.data
 
 from libs.features.assembly import FEATURES, Matrix
-from libs.models.examples import LEARNED, learned
+from libs.models.examples import LEARNED, OUTCOME, ROWS, learned
 from libs.models.outcomes import Codes
-
-# What comes of it are these two columns: a whole row as one value, and not one column a feature, goes from process to
-# process without being copied apart and together again.
-ROWS, OUTCOME = "rows", "outcome"
 
 # Lines assembled at a time: some 20 MB of examples.
 _LINES = 32_768

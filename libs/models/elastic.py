@@ -17,7 +17,8 @@ from xgboost_ray import RayDMatrix, RayFileType, RayParams
 
 from libs.base.market import Training
 from libs.features.assembly import FEATURES
-from libs.models.dataset import OUTCOME, ROWS, examples
+from libs.models.dataset import examples
+from libs.models.examples import OUTCOME, ROWS
 from libs.models.ordinal import booster_parameters
 from libs.models.outcomes import beyond
 from libs.models.training import Fit

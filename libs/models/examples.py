@@ -12,6 +12,9 @@ from libs.models.outcomes import Codes, outcome_codes
 
 # The splits that are learned from.
 LEARNED = (TRAIN, SHUFFLED)
+# Columns of examples on their way between processes: a whole row as one value, and not one column a feature, is not
+# copied apart and together again.
+ROWS, OUTCOME = "rows", "outcome"
 
 
 def read_splits(training_path: str, splits: Collection[str]) -> pl.DataFrame:

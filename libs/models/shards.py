@@ -9,7 +9,7 @@ import numpy as np
 import xgboost as xgb
 
 from libs.features.assembly import FEATURES, Matrix
-from libs.models.dataset import OUTCOME, ROWS
+from libs.models.examples import OUTCOME, ROWS
 from libs.models.outcomes import Codes, beyond
 
 # Rows of one page.

@@ -170,7 +170,6 @@ CERTAIN = TRAINING.model_copy(update={"subsample": 1.0, "colsample": 1.0})
 
 TOGETHER = {
     "by Ray Train": (CERTAIN, Trainer(distributed_from_lines=1)),
-    "by Ray Train, from disk": (CERTAIN, Trainer(distributed_from_lines=1, rank_memory_gib=1e-9)),
     "by xgboost-ray": (CERTAIN.model_copy(update={"engine": "xgboost_ray"}), Trainer()),
 }
 
