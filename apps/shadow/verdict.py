@@ -22,7 +22,7 @@ class Verdict:
 
     def evidence(self) -> dict[str, Any]:
         """All of it as plain values, for the ledger and the registry; what is infinite is null, as JSON has it."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: plain(value) for name, value in asdict(self).items()}
 
 
 def decide(comparison: Comparison, window: ShadowWindow, hours: float) -> Verdict:
@@ -52,9 +52,10 @@ def _say(checks: list[Check]) -> str:
     return "; ".join(f"{check.name}: {check.detail}" for check in checks)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Evidence as JSON has it; what is infinite is null."""
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

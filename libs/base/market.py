@@ -153,6 +153,21 @@ class Validation(Frozen):
     max_prediction_shift: float = Field(default=0.25, gt=0)
 
 
+class SecondVerdictPolicy(Frozen):
+    """What follows once the returns of a promoted version's window are mature: `act` on it, `report` it, or nothing.
+
+    `demotion_margin` is the log loss by which it must surely be worse than the champion before. A purchase counts
+    within `attribution_days` of the logged request. Nothing is told of fewer than `min_lines`, and nobody is demoted
+    later than `demotion_days` after all returns of the window are known: a person decides then.
+    """
+
+    policy: Literal["act", "report", "off"] = "act"
+    demotion_margin: float = Field(default=0.0, ge=0)
+    attribution_days: Days = 7
+    demotion_days: Days = 28
+    min_lines: int = Field(default=200, ge=1)
+
+
 class ShadowWindow(Frozen):
     """How the challenger is watched, and what it must show to be promoted.
 
@@ -170,6 +185,7 @@ class ShadowWindow(Frozen):
     latency_margin: float = Field(default=1.5, ge=1)
     quality_margin: float = Field(default=0.0, ge=0)
     min_completion: Share = 0.98
+    second_verdict: SecondVerdictPolicy = SecondVerdictPolicy()
 
 
 class Recommendation(Frozen):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from libs.models.ledger import Entry
@@ -34,6 +35,16 @@ class Roles:
 
 
 NOBODY = Roles()
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A version that became champion at the end of its shadow window, when, and the champion before it."""
+
+    version: str
+    previous: str
+    window: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,16 @@ class History:
         """
         made = [one for one in self.entries if one.version == version and one.action in ("first", "promote")]
         return made[-1].previous if made else None
+
+    def promotions(self) -> list[Promotion]:
+        """Each promotion of a challenger, oldest first, also those that have been rolled back since."""
+        found, roles = [], self.found
+        for entry in self.entries:
+            if entry.action == "promote" and entry.previous is not None and roles.window is not None:
+                at = datetime.fromisoformat(entry.at)
+                found.append(Promotion(entry.version, entry.previous, roles.window, at))
+            roles = _after(roles, entry)
+        return found
 
     def statuses(self) -> Mapping[str, Mapping[str, str]]:
         """By version the tags that say what became of it, where something did."""

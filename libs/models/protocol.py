@@ -231,7 +231,7 @@ def _rollback(request: Request, history: History) -> Entry:
     target = history.champion_before(champion)
     if target is None:
         raise DataError(f"v{champion} is the first champion of market {market!r}: there is none before it")
-    return Entry(market, "rollback", target, champion, request.reason)
+    return Entry(market, "rollback", target, champion, request.reason, dict(request.evidence))
 
 
 _RULES = {"deploy": _deploy, "promote": _verdict, "reject": _verdict, "rollback": _rollback}

@@ -1,5 +1,6 @@
 """What a ledger comes to."""
 
+from dataclasses import replace
 from typing import Any
 
 from libs.models.history import NOBODY, History, Roles
@@ -67,6 +68,16 @@ def test_going_back_twice_goes_two_champions_back() -> None:
     assert history(*told).champion_before("3") == "2"
     assert history(*told, ("rollback", "2", "3")).champion_before("2") == "1"
     assert history(*told).champion_before("1") is None
+
+
+def test_a_promotion_names_the_window_that_it_ended_and_who_was_champion_in_it() -> None:
+    told = [("first", "1", None), ("shadow", "2", "1"), ("shadow", "3", "1"), ("promote", "3", "1")]
+    entries = [replace(one, at=f"2026-03-0{day}") for day, one in enumerate(history(*told).entries, 1)]
+    [found] = History(tuple(entries)).promotions()
+    assert (found.version, found.previous, found.at.isoformat()) == ("3", "1", "2026-03-04T00:00:00")
+    assert found.window == History(tuple(entries[:3])).roles.window
+    back = Entry("de", "rollback", "1", "3", "why")
+    assert History((*entries, back)).promotions() == [found]
 
 
 def test_where_the_ledger_is_lost_the_registry_s_champion_stays_and_the_next_entry_goes_on_from_it() -> None:

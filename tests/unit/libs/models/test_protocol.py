@@ -295,3 +295,10 @@ def test_of_two_verdicts_exactly_one_wins_and_the_other_is_told(other: Request) 
     ]
     assert outcomes
     assert all(outcome == (1, ["refused", "won"]) for outcome in outcomes)
+
+
+def test_a_rollback_keeps_what_it_rests_on() -> None:
+    asked = Request("rollback", ("0",), "2", "second verdict: worse", {"lines": 9})
+    [state] = ends(start(asked, calm=True, deadly=False))
+    entry = state.world.markets[0].ledger[-1]
+    assert (entry.action, entry.reason, entry.evidence) == ("rollback", "second verdict: worse", {"lines": 9})
