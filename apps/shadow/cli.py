@@ -11,12 +11,15 @@ from libs.base.environment import load_environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
+    from apps.shadow.demotion import Reviewed
     from apps.shadow.verdict import Verdict
     from libs.models.lifecycle import Lifecycle
 
 app = App(name="shadow", help="Shadow windows: status, comparison, verdict, promotion, rollback, history.")
 
 Market = Annotated[str, Parameter(name="--market", help="The market.")]
+Markets = Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")]
+All = Annotated[bool, Parameter(name="--all", negative="", help="Every market.")]
 Reason = Annotated[str, Parameter(help="Why; it goes into the ledger.")]
 EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
 
@@ -59,25 +62,32 @@ def compare(
 
 
 @app.command
-def settle(
-    *,
-    market: Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")] = None,
-    all_: Annotated[bool, Parameter(name="--all", negative="", help="Every market.")] = False,
-    environment: EnvironmentName = None,
-) -> None:
+def settle(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
     """Judge the windows and act: promote what is better, reject what is not, leave open what is undecided."""
     from apps.shadow import promotion
 
-    lifecycle = _lifecycle(environment)
-    if all_ == bool(market):
-        raise DataError("say which markets: --market NAME, once or more, or --all")
-    console = Console()
-    for name in sorted(lifecycle.environment.markets) if all_ else market or ():
+    lifecycle, console = _lifecycle(environment), Console()
+    for name in _chosen(lifecycle, market, all_):
         verdict = promotion.settle(lifecycle, name)
         if verdict is None:
             console.print(f"{name}: nothing is shadowed")
         else:
             print_verdict(console, name, verdict)
+
+
+@app.command
+def review(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
+    """Judge promotions again by what was bought in their windows, and demote what turned out worse."""
+    lifecycle, console = _lifecycle(environment), Console()
+    # What makes the features imports Ray, which has to know by then how to reach the cluster.
+    from apps.shadow.demotion import settle_again
+
+    for name in _chosen(lifecycle, market, all_):
+        reviewed = settle_again(lifecycle, name)
+        for one in reviewed:
+            print_reviewed(console, name, one)
+        if not reviewed:
+            console.print(f"{name}: nothing to review")
 
 
 @app.command
@@ -137,6 +147,29 @@ def print_verdict(console: Console, market: str, verdict: "Verdict") -> None:
     )
     console.print(table)
     console.print(f"[bold]{market}: {verdict.decision}[/bold]: {verdict.reason}", highlight=False)
+
+
+def print_reviewed(console: Console, market: str, found: "Reviewed") -> None:
+    """The differences as a table, then the decision and what followed."""
+    promotion, verdict = found.promotion, found.verdict
+    title = f"{market}: v{promotion.version} and v{promotion.previous} on what was bought in {promotion.window}"
+    table = Table("lines", "number", "customers", "more log loss", "between", title=title)
+    for name, one in verdict.differences.items():
+        between = f"{one.loss.lower:+.4f} and {one.loss.upper:+.4f}"
+        table.add_row(name.replace("_", " "), str(one.lines), str(one.loss.n), f"{one.loss.mean:+.4f}", between)
+    if verdict.differences:
+        console.print(table)
+    why = f"; not demoted: {found.why}" if found.why else ""
+    decision = f"[bold]{market} v{promotion.version}: {verdict.decision}[/bold]"
+    console.print(f"{decision}: {verdict.reason}{why}", highlight=False)
+    if found.action == "demoted":
+        console.print(f"{market}: v{promotion.version} -> v{promotion.previous}", highlight=False)
+
+
+def _chosen(lifecycle: "Lifecycle", markets: list[str] | None, all_: bool) -> list[str]:
+    if all_ == bool(markets):
+        raise DataError("say which markets: --market NAME, once or more, or --all")
+    return sorted(lifecycle.environment.markets) if all_ else markets or []
 
 
 def _lifecycle(environment: str | None) -> "Lifecycle":

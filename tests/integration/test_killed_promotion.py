@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import psutil
 import pytest
 
 from apps.shadow import promotion
+from apps.shadow.demotion import act, unreviewed
+from apps.shadow.second_verdict import Purchases, SecondVerdict
 from infra.stack.processes import free_port
 from libs.base import redis_lock
 from libs.base.endpoints import Endpoints
@@ -265,6 +268,25 @@ def test_a_store_that_goes_away_half_way_is_named_and_the_same_request_goes_on_f
     promotion.promote(world.lifecycle, MARKET, "test", {})
     world.require_complete("7", None)
     assert world.changes()[12:] == ["shadow 7", "promote 7"]
+
+
+def test_a_version_that_turned_out_worse_is_demoted_once_and_one_that_came_since_is_left_alone(world: World) -> None:
+    market = world.environment.market(MARKET)
+    promotions = {one.version: one for one in unreviewed(world.lifecycle, MARKET)}
+    assert promotions.keys() == {"4", "7"}
+    found = Purchases(bought=900, mature=900, scored=880, complete_at=datetime.now(UTC), complete=True)
+    verdict = SecondVerdict("demote", "log loss +0.1", found, {})
+    earlier = act(world.lifecycle, market, promotions["4"], verdict)
+    assert (earlier.action, earlier.why) == ("noted", "v7 is champion by now")
+    assert act(world.lifecycle, market, promotions["7"], verdict).action == "demoted"
+    world.require_complete("4", None)
+    assert world.changes()[14:] == ["rollback 4"]
+    entry = world.lifecycle.ledger.entries(MARKET)[-1]
+    assert entry.reason == "second verdict: log loss +0.1"
+    assert entry.evidence["purchases"]["scored"] == 880
+    assert act(world.lifecycle, market, promotions["7"], verdict).why == "v4 is champion by now"
+    assert unreviewed(world.lifecycle, MARKET) == []
+    assert len(world.changes()) == 15
 
 
 def gone(process: "subprocess.Popen[bytes]") -> Callable[[Leaving], None]:
