@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.base.environment import load_environment
-from libs.base.errors import DataError
+from libs.base.errors import DataError, FitwaveError
 
 if TYPE_CHECKING:
     from apps.shadow.demotion import Reviewed
@@ -76,18 +76,25 @@ def settle(*, market: Markets = None, all_: All = False, environment: Environmen
 
 
 @app.command
-def review(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
+def review(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> int:
     """Judge promotions again by what was bought in their windows, and demote what turned out worse."""
     lifecycle, console = _lifecycle(environment), Console()
     # What makes the features imports Ray, which has to know by then how to reach the cluster.
     from apps.shadow.demotion import settle_again
 
+    failed = 0
     for name in _chosen(lifecycle, market, all_):
-        reviewed = settle_again(lifecycle, name)
+        try:
+            reviewed = settle_again(lifecycle, name)
+        except FitwaveError as error:
+            console.print(f"{name}: not reviewed: {error}", highlight=False, markup=False)
+            failed = 1
+            continue
         for one in reviewed:
             print_reviewed(console, name, one)
         if not reviewed:
             console.print(f"{name}: nothing to review")
+    return failed
 
 
 @app.command

@@ -12,7 +12,7 @@ from typing import Literal
 from apps.shadow.review import review
 from apps.shadow.second_verdict import SecondVerdict
 from libs.base.market import Market
-from libs.models.history import History, Promotion
+from libs.models.history import Promotion, Roles
 from libs.models.lifecycle import Lifecycle
 from libs.models.protocol import Request
 
@@ -64,7 +64,7 @@ def act(lifecycle: Lifecycle, market: Market, promotion: Promotion, verdict: Sec
         return Reviewed(promotion, verdict, "nothing")
     if verdict.decision != "demote":
         return _noted(lifecycle, market, Reviewed(promotion, verdict, "noted"))
-    forbidden = _forbidden(lifecycle.history(market.name), market, promotion, verdict)
+    forbidden = why_not(lifecycle.history(market.name).roles, market, promotion, verdict)
     if forbidden:
         return _noted(lifecycle, market, Reviewed(promotion, verdict, "noted", forbidden))
     reason = f"second verdict: {verdict.reason}"
@@ -72,12 +72,12 @@ def act(lifecycle: Lifecycle, market: Market, promotion: Promotion, verdict: Sec
     return _noted(lifecycle, market, Reviewed(promotion, verdict, "demoted"))
 
 
-def _forbidden(history: History, market: Market, promotion: Promotion, verdict: SecondVerdict) -> str:
+def why_not(roles: Roles, market: Market, promotion: Promotion, verdict: SecondVerdict) -> str:
     """Why a version that is worse is not demoted; empty if it is to be."""
     policy = market.shadow.second_verdict
     last = verdict.purchases.complete_at + timedelta(days=policy.demotion_days)
-    if history.roles.champion != promotion.version:
-        return f"v{history.roles.champion} is champion by now"
+    if roles.champion != promotion.version:
+        return f"v{roles.champion} is champion by now"
     if policy.policy != "act":
         return "the policy is to report"
     if datetime.now(UTC) > last:

@@ -43,7 +43,7 @@ def review(lifecycle: Lifecycle, market: Market, promotions: list[Promotion]) ->
 def known_until(orders: pl.DataFrame, returns: pl.DataFrame) -> datetime:
     """Until when the lake knows what happened: a return that is not delivered yet must not look like a kept line."""
     last = [column.max() for column in (orders["ordered_at"], returns["returned_at"])]
-    delivered = [one if isinstance(one, datetime) else datetime.min.replace(tzinfo=UTC) for one in last]
+    delivered = [one if isinstance(one, datetime) else datetime.fromtimestamp(0, UTC) for one in last]
     return min(datetime.now(UTC), *delivered)
 
 
