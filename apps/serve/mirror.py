@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ray import serve
 from ray.exceptions import RayError
@@ -16,9 +15,10 @@ from libs.base.errors import FitwaveError
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy, CalledFailed
 from libs.features.wire import pack, unpack
-from libs.models.contract import Answered, SizeQuery
-from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, PairLog
+from libs.models.contract import SizeQuery
+from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, Pair
 from libs.models.pair_slices import pair_slices
+from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
 from libs.models.scorer import Scored
 from libs.models.size_model import SCORE
@@ -52,6 +52,7 @@ class Mirror:
     def set_targets(self, targets: Mapping[str, MirrorTarget]) -> None:
         """Follow the challengers that are there now."""
         self._targets = targets
+        self._pair_log.set_windows((target.market, target.window) for target in targets.values())
         while self._callers:
             _, caller = self._callers.popitem()
             caller.close()
@@ -80,7 +81,12 @@ class Mirror:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _call(self, target: MirrorTarget, pairs: "list[_Pair]", features: bytes, champion: Scored) -> None:
+    async def drain(self) -> None:
+        """Wait for the mirrored calls under way, each of which ends by itself."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _call(self, target: MirrorTarget, pairs: "list[_Sampled]", features: bytes, champion: Scored) -> None:
         questions = [question for pair in pairs for question in range(pair.start, pair.end)]
         articles = [article for pair in pairs for article in pair.query.article_ids]
         try:
@@ -107,57 +113,46 @@ class Mirror:
     def _record(
         self,
         target: MirrorTarget,
-        pairs: "list[_Pair]",
+        pairs: "list[_Sampled]",
         features: bytes,
         champion: Scored,
         challenger: Scored | None,
         outcome: str,
     ) -> None:
-        questions = sum(len(pair.query.article_ids) for pair in pairs)
-        slices = pair_slices(unpack(features), len(champion.recommendations))
-        rows, start = [], 0
+        slices, rows, start = pair_slices(unpack(features), len(champion.recommendations)), [], 0
+        at, questions = datetime.now(UTC), sum(len(pair.query.article_ids) for pair in pairs)
         for pair in pairs:
             end = start + len(pair.query.article_ids)
+            live = champion.recommendations[pair.start : pair.end]
             answers = challenger.recommendations[start:end] if challenger else None
-            row = self._row(target, pair, champion, challenger, answers, outcome, questions)
-            # Those of all articles, each once: a pair is one request.
-            row["slices"] = sorted({name for found in slices[pair.start : pair.end] for name in found})
-            rows.append(row)
+            rows.append(
+                Pair(
+                    # Callers choose request ids, so they may say anything of anybody.
+                    request_id=pseudonym(pair.query.request_id, self._secret),
+                    customer=pseudonym(pair.query.customer_id, self._secret),
+                    at=at,
+                    champion_version=champion.version,
+                    challenger_version=target.version,
+                    outcome=outcome,
+                    article_ids=pair.query.article_ids,
+                    champion_sizes=[answer.size for answer in live],
+                    challenger_sizes=[answer.size for answer in answers] if answers is not None else None,
+                    champion_confidences=[answer.confidence for answer in live],
+                    challenger_confidences=[answer.confidence for answer in answers] if answers is not None else None,
+                    champion_s=champion.seconds,
+                    challenger_s=challenger.seconds if challenger else None,
+                    champion_batch=len(champion.recommendations),
+                    challenger_batch=questions,
+                    # Those of all articles, each once: a pair is one request.
+                    slices=sorted({name for found in slices[pair.start : pair.end] for name in found}),
+                )
+            )
             start = end
         self._pair_log.add(target.market, target.window, rows)
 
-    def _row(
-        self,
-        target: MirrorTarget,
-        pair: "_Pair",
-        champion: Scored,
-        challenger: Scored | None,
-        answers: list[Answered] | None,
-        outcome: str,
-        challenger_batch: int,
-    ) -> dict[str, Any]:
-        live = champion.recommendations[pair.start : pair.end]
-        return {
-            "request_id": pair.query.request_id,
-            "customer": pseudonym(pair.query.customer_id, self._secret),
-            "at": datetime.now(UTC),
-            "champion_version": champion.version,
-            "challenger_version": target.version,
-            "outcome": outcome,
-            "article_ids": pair.query.article_ids,
-            "champion_sizes": [answer.size for answer in live],
-            "challenger_sizes": [answer.size for answer in answers] if answers is not None else None,
-            "champion_confidences": [answer.confidence for answer in live],
-            "challenger_confidences": [answer.confidence for answer in answers] if answers is not None else None,
-            "champion_s": champion.seconds,
-            "challenger_s": challenger.seconds if challenger else None,
-            "champion_batch": len(champion.recommendations),
-            "challenger_batch": challenger_batch,
-        }
-
 
 @dataclass(frozen=True)
-class _Pair:
+class _Sampled:
     """A sampled query, and where its answers are in the champion's batch."""
 
     query: SizeQuery
@@ -165,11 +160,11 @@ class _Pair:
     end: int
 
 
-def _pairs(queries: Sequence[SizeQuery], sampled: Sequence[bool]) -> list[_Pair]:
+def _pairs(queries: Sequence[SizeQuery], sampled: Sequence[bool]) -> list[_Sampled]:
     pairs, start = [], 0
     for query, chosen in zip(queries, sampled, strict=True):
         end = start + len(query.article_ids)
         if chosen:
-            pairs.append(_Pair(query, start, end))
+            pairs.append(_Sampled(query, start, end))
         start = end
     return pairs

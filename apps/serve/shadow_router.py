@@ -1,5 +1,6 @@
 """The ShadowRouter deployment: the champion answers now; a sample is mirrored to the challenger, out of the way."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from libs.calls.caller import Caller
 from libs.calls.frames import Method
 from libs.features.snapshot import Question
 from libs.models.contract import SizeAnswer, SizeQuery
-from libs.models.pair_log import PairLog
+from libs.models.pair_writer import PairLog
 from libs.models.sampling import in_sample
 from libs.models.scorer import Scored
 from libs.models.size_model import SCORE
@@ -44,7 +45,8 @@ class ShadowRouter(Called):
         return await super().record_replica_metadata()
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take `{"markets": {market: {"size_model": deployment, "challenger": {...} | null}}}`."""
+        """Take `{"markets": {market: {"size_model": deployment, "challenger": {...} | null}}, "pair_flush_s": s}`."""
+        self._pair_log.flush_s = user_config["pair_flush_s"]
         markets = user_config["markets"]
         self._size_model_of = {name: market["size_model"] for name, market in markets.items()}
         self._mirror.set_targets(
@@ -54,6 +56,11 @@ class ShadowRouter(Called):
                 if market["challenger"] is not None
             }
         )
+
+    async def __del__(self) -> None:
+        """Serve awaits this when it takes a replica away, after its last request: nothing is left unwritten."""
+        await self._mirror.drain()
+        await asyncio.to_thread(self._pair_log.close)
 
     async def recommend(self, queries: list[SizeQuery]) -> list[SizeAnswer]:
         """Answer a batch of one market, in order.

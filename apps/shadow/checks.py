@@ -52,7 +52,7 @@ def checks_of(comparison: Comparison, window: ShadowWindow, left: float) -> list
 def _integrity(comparison: Comparison, window: ShadowWindow) -> Check:
     integrity = comparison.integrity
     faults = integrity.faults(window)
-    detail = "; ".join(faults) or f"{integrity.logged} of {integrity.expected} mirrored are logged"
+    detail = "; ".join(faults) or integrity.told()
     return Check("integrity", "open", detail, math.inf) if faults else Check("integrity", "good", detail)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from apps.shadow.verdict import Verdict
     from libs.models.lifecycle import Lifecycle
 
-app = App(name="shadow", help="Shadow windows: status, comparison, verdict, promotion, rollback, history.")
+app = App(name="shadow", help="Shadow windows: status, comparison, verdict, promotion, rollback, history, pairs.")
 
 Market = Annotated[str, Parameter(name="--market", help="The market.")]
 Markets = Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")]
@@ -63,8 +63,12 @@ def compare(
 
 @app.command
 def settle(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
-    """Judge the windows and act: promote what is better, reject what is not, leave open what is undecided."""
+    """Judge the windows and act: promote what is better, reject what is not, leave open what is undecided.
+
+    Then keep the pair log up, as `compact` does.
+    """
     from apps.shadow import promotion
+    from apps.shadow.upkeep import keep_up
 
     lifecycle, console = _lifecycle(environment), Console()
     for name in _chosen(lifecycle, market, all_):
@@ -73,6 +77,17 @@ def settle(*, market: Markets = None, all_: All = False, environment: Environmen
             console.print(f"{name}: nothing is shadowed")
         else:
             print_verdict(console, name, verdict)
+        console.print(keep_up(lifecycle, name).told(), highlight=False)
+
+
+@app.command
+def compact(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
+    """Make few files of the pair log's many, and remove the windows older than `shadow.retention_days`."""
+    from apps.shadow.upkeep import keep_up
+
+    lifecycle = _lifecycle(environment)
+    for name in _chosen(lifecycle, market, all_):
+        Console().print(keep_up(lifecycle, name).told(), highlight=False)
 
 
 @app.command

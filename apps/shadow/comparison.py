@@ -21,7 +21,11 @@ SAMPLE_RATIO_Z = 4.0
 
 @dataclass(frozen=True)
 class Integrity:
-    """Whether the log can be trusted: what was meant to be mirrored is there, and the sample is what it should be."""
+    """Whether the log can be trusted: what was meant to be mirrored is there, and the sample is what it should be.
+
+    `completion` is the share of it that is surely there: a replica that was `killed` may have begun pairs that nobody
+    knows of, `lost_at_most` of them.
+    """
 
     requests: int
     expected: int
@@ -32,12 +36,22 @@ class Integrity:
     customers_sampled: int
     sample_ratio_z: float
     pairs_per_hour: float
+    killed: int = 0
+    lost_at_most: int = 0
+
+    def told(self) -> str:
+        """What is in the log and what may not be, in words."""
+        there = f"{self.logged} of {self.expected} mirrored requests are in the log"
+        if not self.killed:
+            return there
+        replicas = "1 replica was killed, which" if self.killed == 1 else f"{self.killed} replicas were killed, which"
+        return f"{there}; {replicas} may have lost up to {self.lost_at_most} more"
 
     def faults(self, window: ShadowWindow) -> list[str]:
         """What is wrong with the log, in words."""
         found = []
         if self.completion < window.min_completion:
-            found.append(f"{self.logged} of {self.expected} mirrored requests are in the log")
+            found.append(self.told())
         if abs(self.sample_ratio_z) > SAMPLE_RATIO_Z:
             found.append(
                 f"{self.customers_sampled} of {self.customers} customers were sampled, not {window.share:.0%} of them"
@@ -113,11 +127,13 @@ def _integrity(tracks: Tracks, look: int, counts: Counts, window: ShadowWindow) 
         expected=counts.expected,
         logged=logged,
         complete=int(tracks.outcomes[COMPLETE][look]) if COMPLETE in tracks.outcomes else 0,
-        completion=logged / counts.expected if counts.expected else 0.0,
+        completion=logged / (counts.expected + counts.lost_at_most) if counts.expected else 0.0,
         customers=counts.customers,
         customers_sampled=counts.customers_sampled,
         sample_ratio_z=(counts.customers_sampled - expected_sample) / spread if spread else 0.0,
         pairs_per_hour=float(tracks.pairs_per_hour[look]),
+        killed=counts.killed,
+        lost_at_most=counts.lost_at_most,
     )
 
 

@@ -136,6 +136,8 @@ class WindowPage:
             ("in the log", f"{integrity.logged:,}"),
             ("complete", f"{integrity.complete:,}"),
             *((f"outcome {name}", f"{count:,}") for name, count in sorted(comparison.outcomes.items())),
+            ("replicas that were killed", f"{integrity.killed:,}"),
+            ("lost with them at most", f"{integrity.lost_at_most:,}"),
             ("completion of the log", shown(integrity.completion)),
             ("customers", f"{integrity.customers:,}"),
             ("customers in the sample", f"{integrity.customers_sampled:,}"),

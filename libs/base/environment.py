@@ -59,6 +59,12 @@ class Refreshing(Frozen):
     rest: float = Field(default=2.0, ge=0)
 
 
+class PairLogging(Frozen):
+    """Pairs are written every `flush_s`: what a replica that is killed can lose."""
+
+    flush_s: float = Field(default=2.0, gt=0, le=30)
+
+
 class Serving(Frozen):
     """Replicas of the deployments that all markets share, and how a refresh gives way to them."""
 
@@ -67,6 +73,7 @@ class Serving(Frozen):
     feature_lookup: Replicas = Replicas()
     pooled_size_model: Replicas = Replicas()
     refreshing: Refreshing = Refreshing()
+    pair_log: PairLogging = PairLogging()
 
 
 class Trainer(Frozen):

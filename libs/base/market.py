@@ -1,5 +1,6 @@
 """What one market decides for itself: rules, label maturity, training, standards, shadow window, replicas."""
 
+import math
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
@@ -9,6 +10,8 @@ from libs.base.identifiers import Name
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3650)]
+# The weekly job is where labels are looked at.
+_WEEK_DAYS = 7
 
 
 class Frozen(BaseModel):
@@ -173,6 +176,9 @@ class ShadowWindow(Frozen):
 
     Margins: `error_margin` is a difference of error rates, `slice_error_margin` the same within a division or a basis,
     `latency_margin` a ratio of mean model latencies, `quality_margin` the log-loss gain that counts as better.
+
+    The pairs of a window are kept for `retention_days` after its last: until the labels of its answers are mature, and
+    a week of margin, at least.
     """
 
     share: Share = 0.2
@@ -185,6 +191,7 @@ class ShadowWindow(Frozen):
     latency_margin: float = Field(default=1.5, ge=1)
     quality_margin: float = Field(default=0.0, ge=0)
     min_completion: Share = 0.98
+    retention_days: Days = 90
     second_verdict: SecondVerdictPolicy = SecondVerdictPolicy()
 
 
@@ -262,4 +269,14 @@ class Market(Frozen):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"rules: the names {twice} are used twice; the funnel reports rules by name")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_kept_until_their_labels_are_mature(self) -> "Market":
+        needed = self.label_maturity_days + math.ceil(self.shadow.max_hours / 24) + _WEEK_DAYS
+        if self.shadow.retention_days < needed:
+            raise ValueError(
+                f"shadow.retention_days: {self.shadow.retention_days} is too few. A window's pairs are judged again "
+                f"when their labels are mature: label_maturity_days, max_hours and a week are {needed} days"
+            )
         return self

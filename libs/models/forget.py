@@ -21,10 +21,11 @@ from libs.features.refresh import KEYS
 from libs.features.schema import CUSTOMERS, ORDERS, RETURNS
 from libs.features.sides import SIDES, Sides, place
 from libs.models import pair_log
+from libs.models.pair_compaction import alone
 from libs.models.sampling import pair_secret, pseudonym
 
-# Routers write the pairs that they hold after so long at the latest.
-_BUFFERED_S = 2 * pair_log.FLUSH_S
+# Routers have written the pairs that they hold after so many flushes.
+_FLUSHES = 2
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,16 @@ def forget(environment: Environment, endpoints: Endpoints, market: str, customer
     """Remove a customer of one market from every store; again is safe, and then nothing is removed.
 
     Raises:
-        TransientError: Redis is away, or a refresh of the market is at work.
+        TransientError: Redis is away, or a refresh of the market or a compaction of its pairs is at work.
     """
     lake, customer = Lake.open(environment.lake), pseudonym(customer_id, pair_secret(environment.home))
     # The lake first: a refresh that begins meanwhile no longer finds the customer there.
     traces = [*_from_lake(lake, market, customer_id), _from_online(environment, endpoints, market, customer_id)]
-    removed = pair_log.forget(lake, market, customer)
-    if removed:
-        time.sleep(_BUFFERED_S)
-        removed += pair_log.forget(lake, market, customer)
+    with alone(endpoints.redis_url, environment.name, market):
+        removed = pair_log.forget(lake, market, customer)
+        if removed:
+            time.sleep(_FLUSHES * environment.serving.pair_log.flush_s)
+            removed += pair_log.forget(lake, market, customer)
     return [
         *traces,
         Trace("pair log", removed, pair_log.count(lake, market, customer)),

@@ -1,16 +1,14 @@
 """The pair log: what champion and challenger answered to the same request, as Parquet in the lake.
 
-Rows are buffered and written as parts of `<lake>/_pairs/market=<m>/window=<w>/`. Every replica also leaves its counts
-of what it meant to mirror, so that rows that were lost are missed and not overlooked.
+Its files are in `<lake>/_pairs/market=<m>/window=<w>/`: `part-*` as a replica wrote them (`libs.models.pair_writer`),
+and `compacted-*`, which name the parts they stand for (`libs.models.pair_compaction`). `counts-*` is what each replica
+meant to mirror, so that rows that were lost are missed and not overlooked.
 """
 
 import json
-import logging
-import threading
-import uuid
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -18,11 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
+from libs.base.errors import DataError, TransientError
 from libs.features.lake import Lake
 
-log = logging.getLogger(__name__)
-
 COMPLETE, ERROR, TIMEOUT, SHED = "complete", "error", "timeout", "shed"
+
+# Raised with each change of the columns: files of an older version lack columns, those of a newer one are refused.
+VERSION = 2
+_VERSION_KEY, _REPLACES_KEY = b"fitwave.pairs.version", b"fitwave.pairs.replaces"
 
 SCHEMA = pa.schema(
     [
@@ -45,160 +46,201 @@ SCHEMA = pa.schema(
     ]
 )
 
-# What is buffered is written after so long.
-FLUSH_S = 2.0
-# What the log may hold before it sheds rows: about 50 MB.
-_MAX_BUFFERED = 50_000
-# Distinct customers counted for the sample ratio; beyond it the ratio is known well enough.
-_MAX_COUNTED_CUSTOMERS = 100_000
+# A replica says that it lives every 20 s, so one that is silent for longer, and has not closed its log, was killed.
+SILENT_S = 90.0
+# Whoever reads while parts are replaced looks again; compacting twice within one reading is rare already.
+_LOOKS = 5
+
+
+class Pair(NamedTuple):
+    """One row, in the order of `SCHEMA`. `request_id` and `customer` are keyed hashes (`sampling.pseudonym`)."""
+
+    request_id: str
+    customer: str
+    at: datetime
+    champion_version: str
+    challenger_version: str
+    outcome: str
+    article_ids: list[str]
+    champion_sizes: list[str | None]
+    challenger_sizes: list[str | None] | None
+    champion_confidences: list[float | None]
+    challenger_confidences: list[float | None] | None
+    champion_s: float
+    challenger_s: float | None
+    champion_batch: int
+    challenger_batch: int
+    slices: list[str]
 
 
 @dataclass
 class Counts:
-    """What one replica did in one window: requests seen, those it meant to mirror, rows it could not keep."""
+    """What replicas did in one window: requests seen, those they meant to mirror, rows they could not keep.
+
+    `killed`: replicas that ended without closing their log; `lost_at_most`: the pairs beyond `expected` that they may
+    have begun since they last said what they expect.
+    """
 
     requests: int = 0
     expected: int = 0
     dropped: int = 0
     customers: int = 0
     customers_sampled: int = 0
+    killed: int = 0
+    lost_at_most: int = 0
 
 
-@dataclass
-class _Window:
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-    seen: set[str] = field(default_factory=set)
-    parts: int = 0
-
-
-class PairLog:
-    """One replica's writer. `flush` runs on a thread every `flush_s` seconds; what is buffered is lost with it."""
-
-    def __init__(self, lake_uri: str, flush_s: float = FLUSH_S) -> None:
-        self._lake = Lake.open(lake_uri)
-        self._replica = uuid.uuid4().hex[:12]
-        self._windows: dict[tuple[str, str], _Window] = defaultdict(_Window)
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._flush_forever, args=(flush_s,), daemon=True)
-        self._thread.start()
-
-    def count_request(self, market: str, window: str, customer_id: str, sampled: bool) -> None:
-        """Count a request of a market that has a challenger, at the moment the sample is decided."""
-        with self._lock:
-            state = self._windows[market, window]
-            state.counts.requests += 1
-            state.counts.expected += sampled
-            if customer_id not in state.seen and len(state.seen) < _MAX_COUNTED_CUSTOMERS:
-                state.seen.add(customer_id)
-                state.counts.customers += 1
-                state.counts.customers_sampled += sampled
-
-    def add(self, market: str, window: str, rows: list[dict[str, Any]]) -> None:
-        """Take rows for the next part; over the buffer's bound they are dropped and counted."""
-        with self._lock:
-            state = self._windows[market, window]
-            room = _MAX_BUFFERED - len(state.rows)
-            state.rows += rows[:room]
-            state.counts.dropped += max(0, len(rows) - room)
-
-    def flush(self) -> None:
-        """Write what is buffered; rows whose write fails stay for the next time."""
-        with self._lock:
-            batches = [(key, list(state.rows), asdict(state.counts)) for key, state in self._windows.items()]
-        for (market, window), rows, counts in batches:
-            folder = window_folder(self._lake, market, window)
-            self._lake.filesystem.create_dir(folder, recursive=True)
-            state = self._windows[market, window]
-            if rows:
-                part = f"{folder}/part-{self._replica}-{state.parts:06d}"
-                _write_rows(self._lake, part, pa.Table.from_pylist(rows, SCHEMA))
-                with self._lock:
-                    del state.rows[: len(rows)]
-                    state.parts += 1
-            _write_json(self._lake, f"{folder}/counts-{self._replica}", counts)
-
-    def close(self) -> None:
-        """Stop the thread and write what is left."""
-        self._stopping.set()
-        self._thread.join()
-        self.flush()
-
-    def _flush_forever(self, flush_s: float) -> None:
-        while not self._stopping.wait(flush_s):
-            try:
-                self.flush()
-            except OSError:
-                log.exception("the pair log could not be written; its rows are kept and tried again")
+def market_folder(lake: Lake, market: str) -> str:
+    """Where a market's windows are."""
+    return f"{lake.root}/_pairs/market={market}"
 
 
 def window_folder(lake: Lake, market: str, window: str) -> str:
-    """Where one shadow window's parts are."""
-    return f"{lake.root}/_pairs/market={market}/window={window}"
+    """Where one shadow window's files are."""
+    return f"{market_folder(lake, market)}/window={window}"
+
+
+def windows(lake: Lake, market: str) -> list[str]:
+    """The windows of a market that have files."""
+    selector = pa_fs.FileSelector(market_folder(lake, market), allow_not_found=True)
+    return sorted(info.base_name.removeprefix("window=") for info in lake.filesystem.get_file_info(selector))
 
 
 def read_window(lake: Lake, market: str, window: str) -> tuple[pl.DataFrame, Counts]:
-    """All pairs of a window, and the counts of all replicas together."""
+    """All pairs of a window, and the counts of all replicas together.
+
+    Raises:
+        DataError: a newer release wrote one of the files, or its columns are not the declared ones.
+        TransientError: the files were replaced each time they were looked at.
+    """
     folder = window_folder(lake, market, window)
-    parts = [
-        pq.read_table(path, filesystem=lake.filesystem, partitioning=None) for path in _files(lake, folder, ".parquet")
+    for _ in range(_LOOKS):
+        try:
+            # Counts first: a pair that is logged meanwhile is one too many, never one that seems lost.
+            counts = _read_counts(lake, folder)
+            parts = [read_part(lake, path) for path in standing(lake, folder)[0]]
+        except FileNotFoundError:
+            continue
+        return pl.DataFrame(pl.from_arrow(pa.concat_tables([SCHEMA.empty_table(), *parts]))), counts
+    raise TransientError(f"the pairs in {folder} were replaced {_LOOKS} times while they were read. Try again.")
+
+
+def standing(lake: Lake, folder: str) -> tuple[list[str], list[str]]:
+    """The files that hold the window's pairs, and those that a compacted file stands for by now."""
+    paths = files(lake, folder, ".parquet")
+    compacted = [path for path in paths if path.rpartition("/")[2].startswith("compacted-")]
+    replaced = {f"{folder}/{name}" for path in compacted for name in _replaces(lake, path)}
+    return [path for path in paths if path not in replaced], [path for path in paths if path in replaced]
+
+
+def read_part(lake: Lake, path: str) -> pa.Table:
+    """One file's pairs; columns that are younger than it are null.
+
+    Raises:
+        DataError: a newer release wrote it, or its columns are not the declared ones.
+    """
+    with lake.filesystem.open_input_file(path) as source, pq.ParquetFile(source) as file:
+        metadata = file.schema_arrow.metadata or {}
+        version = int(metadata.get(_VERSION_KEY, 1))
+        if version > VERSION:
+            raise DataError(
+                f"{path} has pairs of version {version}, and this release reads versions up to {VERSION}. "
+                f"Read it with the release that wrote it, or a later one."
+            )
+        rows = file.read()
+    wrong = [
+        f"{column.name} is {column.type}"
+        for column in rows.schema
+        if column.name not in SCHEMA.names or SCHEMA.field(column.name).type != column.type
     ]
-    total = Counts()
-    for path in _files(lake, folder, ".json"):
-        with lake.filesystem.open_input_stream(path) as file:
-            counts = json.loads(file.read())
-        for name, value in counts.items():
-            setattr(total, name, getattr(total, name) + value)
-    # Parts that an older release wrote lack the columns that have come since.
-    rows = pa.concat_tables(parts, promote_options="default") if parts else SCHEMA.empty_table()
-    return pl.DataFrame(pl.from_arrow(rows)), total
+    if wrong:
+        raise DataError(f"{path} does not have the columns of the pair log: {', '.join(wrong)}. Remove it to go on.")
+    columns = [rows[one.name] if one.name in rows.schema.names else pa.nulls(len(rows), one.type) for one in SCHEMA]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def rows_in(lake: Lake, path: str) -> int:
+    """How many pairs a file has; reads none."""
+    with lake.filesystem.open_input_file(path) as source:
+        return int(pq.read_metadata(source).num_rows)
+
+
+def write_part(lake: Lake, path: str, rows: pa.Table, replaces: list[str] | None = None) -> None:
+    """Write pairs as one file, given without its ending; `replaces` names the files that it stands for from then on.
+
+    Raises:
+        pa.ArrowInvalid, ValueError: the rows are not of the schema.
+    """
+    metadata = {_VERSION_KEY: str(VERSION).encode(), _REPLACES_KEY: json.dumps(replaces or []).encode()}
+    with lake.filesystem.open_output_stream(f"{path}.draft") as file:
+        pq.write_table(rows.cast(SCHEMA).replace_schema_metadata(metadata), file)
+    lake.filesystem.move(f"{path}.draft", f"{path}.parquet")
+
+
+def write_counts(lake: Lake, path: str, values: dict[str, Any]) -> None:
+    """Write one replica's counts, given without the ending; readers see the old ones or the new ones."""
+    with lake.filesystem.open_output_stream(f"{path}.draft") as file:
+        file.write(json.dumps(values).encode())
+    lake.filesystem.move(f"{path}.draft", f"{path}.json")
+
+
+def files(lake: Lake, folder: str, ending: str) -> list[str]:
+    """The paths of a folder's files that end so, in order."""
+    selector = pa_fs.FileSelector(folder, allow_not_found=True)
+    return sorted(info.path for info in lake.filesystem.get_file_info(selector) if info.path.endswith(ending))
 
 
 def forget(lake: Lake, market: str, customer: str) -> int:
     """Remove the pairs of a pseudonym from all windows of a market; how many there were.
 
     The pairs were expected and are no more. What is taken out of the counts stands in a file of its own, so that a
-    window never looks as if pairs had been lost; it is written first, and written again it says the same.
+    window never looks as if pairs had been lost; it is written first, and written again it says the same. The caller
+    sees to it that nobody compacts meanwhile.
     """
     removed = 0
-    for window in _windows(lake, market):
+    for window in windows(lake, market):
         folder = window_folder(lake, market, window)
         found = read_window(lake, market, window)[0].filter(pl.col("customer") == customer).height
-        if not found:
-            continue
         removed += found
-        _write_json(lake, f"{folder}/counts-forgotten-{customer}", asdict(Counts(-found, -found, 0, -1, -1)))
-        for path in _files(lake, folder, ".parquet"):
-            rows = pq.read_table(path, filesystem=lake.filesystem, partitioning=None)
+        if found:
+            taken = Counts(-found, -found, 0, -1, -1)
+            write_counts(lake, f"{folder}/counts-forgotten-{customer}", asdict(taken))
+        # Also from those that are replaced and not yet removed.
+        for path in files(lake, folder, ".parquet"):
+            rows = read_part(lake, path)
             left = rows.filter(pc.not_equal(rows["customer"], customer))
             if len(left) < len(rows):
-                _write_rows(lake, path.removesuffix(".parquet"), left)
+                write_part(lake, path.removesuffix(".parquet"), left, _replaces(lake, path))
     return removed
 
 
 def count(lake: Lake, market: str, customer: str) -> int:
     """How many pairs of a pseudonym all windows of a market have."""
-    windows = (read_window(lake, market, window)[0] for window in _windows(lake, market))
-    return sum(pairs.filter(pl.col("customer") == customer).height for pairs in windows)
+    every = (read_window(lake, market, window)[0] for window in windows(lake, market))
+    return sum(pairs.filter(pl.col("customer") == customer).height for pairs in every)
 
 
-def _windows(lake: Lake, market: str) -> list[str]:
-    selector = pa_fs.FileSelector(f"{lake.root}/_pairs/market={market}", allow_not_found=True)
-    return sorted(info.base_name.removeprefix("window=") for info in lake.filesystem.get_file_info(selector))
+def _replaces(lake: Lake, path: str) -> list[str]:
+    with lake.filesystem.open_input_file(path) as source:
+        metadata = pq.read_schema(source).metadata or {}
+    return [str(name) for name in json.loads(metadata.get(_REPLACES_KEY, b"[]"))]
 
 
-def _files(lake: Lake, folder: str, ending: str) -> list[str]:
-    selector = pa_fs.FileSelector(folder, allow_not_found=True)
-    return sorted(info.path for info in lake.filesystem.get_file_info(selector) if info.path.endswith(ending))
+def _read_counts(lake: Lake, folder: str) -> Counts:
+    total = Counts()
+    for path in files(lake, folder, ".json"):
+        with lake.filesystem.open_input_stream(path) as file:
+            told = json.loads(file.read())
+        for name in ("requests", "expected", "dropped", "customers", "customers_sampled"):
+            setattr(total, name, getattr(total, name) + told[name])
+        if _was_killed(told):
+            total.killed += 1
+            total.lost_at_most += told["at_risk"]
+    return total
 
 
-def _write_rows(lake: Lake, path: str, rows: pa.Table) -> None:
-    pq.write_table(rows, f"{path}.draft", filesystem=lake.filesystem)
-    lake.filesystem.move(f"{path}.draft", f"{path}.parquet")
-
-
-def _write_json(lake: Lake, path: str, values: dict[str, int]) -> None:
-    with lake.filesystem.open_output_stream(f"{path}.draft") as file:
-        file.write(json.dumps(values).encode())
-    lake.filesystem.move(f"{path}.draft", f"{path}.json")
+def _was_killed(told: dict[str, Any]) -> bool:
+    """Whether the replica ended without closing; those of a release that did not say are taken to have closed."""
+    if told.get("closed", True):
+        return False
+    return datetime.now(UTC) - datetime.fromisoformat(told["told_at"]) > timedelta(seconds=SILENT_S)

@@ -17,7 +17,7 @@ def in_sample(customer_id: str, window: str, share: float) -> bool:
 
 def pseudonym(customer_id: str, secret: bytes) -> str:
     """What stands for a customer in the pair log: a keyed hash, so that only the key's holder can link it back."""
-    return hmac.new(secret, customer_id.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, customer_id.encode(), "sha256").hex()[:32]
 
 
 def pair_secret(home: Path) -> bytes:

@@ -163,13 +163,14 @@ def _gateway_config(environment: Environment, state: LiveState) -> dict[str, Any
 
 def _router_config(environment: Environment, state: LiveState) -> dict[str, Any]:
     return {
+        "pair_flush_s": environment.serving.pair_log.flush_s,
         "markets": {
             name: {
                 "size_model": size_model_deployment(environment, name),
                 "challenger": _mirror(environment, name, state.challengers.get(name)),
             }
             for name in sorted(state.champions)
-        }
+        },
     }
 
 

@@ -27,9 +27,10 @@ from libs.features.schema import CUSTOMERS, ORDERS, RETURNS
 from libs.features.sides import SIDES, Sides, place
 from libs.models import forget as forget_module
 from libs.models.forget import forget
-from libs.models.pair_log import COMPLETE, PairLog
+from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
 from tests.environments import SMALL_MARKET, environment_in
+from tests.pairs import pair
 
 PLAN = MarketPlan("de", 400, 80, 400, 2)
 AS_OF = cut_off(PLAN, 0)
@@ -43,7 +44,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, endpoints: Endpoints) -> Itera
     deliver(Lake.open(environment.lake), PLAN, 0)
     with pytest.MonkeyPatch.context() as patched, connected(endpoints):
         patched.setattr(sides_module, "_SETTLED_S", 0.0)
-        patched.setattr(forget_module, "_BUFFERED_S", 0.0)
+        patched.setattr(forget_module, "_FLUSHES", 0)
         for _ in SIDES:
             refresh_week(environment, endpoints, folder)
         yield environment
@@ -61,7 +62,7 @@ def log_pairs(environment: Environment, customers: list[str]) -> None:
     log, secret = PairLog(environment.lake, flush_s=3600), pair_secret(environment.home)
     for customer in customers:
         log.count_request("de", "w", customer, sampled=True)
-        log.add("de", "w", [{"customer": pseudonym(customer, secret), "outcome": COMPLETE, "at": datetime.now(UTC)}])
+        log.add("de", "w", [pair(0)._replace(customer=pseudonym(customer, secret))])
     log.close()
 
 

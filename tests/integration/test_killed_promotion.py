@@ -33,7 +33,8 @@ from libs.models import serving_plan
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle, RoleStores
 from libs.models.package import fingerprint, load, save
-from libs.models.pair_log import PairLog, read_window
+from libs.models.pair_log import read_window
+from libs.models.pair_writer import PairLog
 from libs.models.protocol import Request, Walk, run
 from libs.models.registry import Registry
 from libs.models.serving_plan import challenger_application, live_application

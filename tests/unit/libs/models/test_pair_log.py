@@ -1,34 +1,17 @@
-"""The pair log: nothing silently lost, readable while it is written, bounded."""
+"""The pair log as it is read: every release's files or a plain refusal, and nobody who was forgotten."""
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from libs.base.errors import DataError
 from libs.features.lake import Lake
 from libs.models import pair_log
-from libs.models.pair_log import COMPLETE, PairLog, count, forget, read_window
-
-
-def row(number: int) -> dict[str, Any]:
-    return {
-        "request_id": f"r{number}",
-        "customer": f"h{number}",
-        "at": datetime(2026, 1, 1, tzinfo=UTC),
-        "champion_version": "1",
-        "challenger_version": "2",
-        "outcome": COMPLETE,
-        "article_ids": ["a"],
-        "champion_sizes": ["38"],
-        "challenger_sizes": ["40"],
-        "champion_confidences": [0.5],
-        "challenger_confidences": [0.6],
-        "champion_s": 0.001,
-        "challenger_s": 0.002,
-        "champion_batch": 1,
-        "challenger_batch": 1,
-    }
+from libs.models.pair_log import SCHEMA, Pair, count, forget, read_window, window_folder, write_part
+from libs.models.pair_writer import PairLog, as_table
+from tests.pairs import pair
 
 
 @pytest.fixture
@@ -36,52 +19,54 @@ def lake(tmp_path: Path) -> Lake:
     return Lake.open(str(tmp_path))
 
 
-def test_rows_and_counts_of_several_replicas_add_up(lake: Lake) -> None:
-    for replica in range(2):
-        log = PairLog(lake.root, flush_s=3600)
-        for number in range(10):
-            log.count_request("de", "w", f"c{replica}{number}", sampled=number % 2 == 0)
-        log.add("de", "w", [row(number) for number in range(5)])
-        log.close()
-    rows, counts = read_window(lake, "de", "w")
-    assert len(rows) == 10
-    assert (counts.requests, counts.expected, counts.customers, counts.customers_sampled) == (20, 10, 20, 10)
+def part_of(lake: Lake, rows: pa.Table) -> None:
+    """A file as an earlier release left it."""
+    folder = Path(window_folder(lake, "de", "w"))
+    folder.mkdir(parents=True)
+    pq.write_table(rows, folder / "part-x-000000.parquet")
 
 
-def test_the_log_writes_by_itself(lake: Lake) -> None:
-    log = PairLog(lake.root, flush_s=0.05)
-    log.count_request("de", "w", "c", sampled=True)
-    log.add("de", "w", [row(0)])
-    for _ in range(200):
-        if len(read_window(lake, "de", "w")[0]):
-            break
-        log._stopping.wait(0.02)
-    assert len(read_window(lake, "de", "w")[0]) == 1
-    log.close()
-
-
-def test_flushing_twice_writes_a_row_once(lake: Lake) -> None:
-    log = PairLog(lake.root, flush_s=3600)
-    log.add("de", "w", [row(0)])
-    log.flush()
-    log.flush()
-    log.close()
-    assert len(read_window(lake, "de", "w")[0]) == 1
-
-
-def test_beyond_its_bound_it_drops_rows_and_counts_them(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair_log, "_MAX_BUFFERED", 3)
-    log = PairLog(lake.root, flush_s=3600)
-    log.add("de", "w", [row(number) for number in range(5)])
-    log.close()
-    rows, counts = read_window(lake, "de", "w")
-    assert (len(rows), counts.dropped) == (3, 2)
+def test_a_pair_is_a_row_of_the_schema() -> None:
+    assert list(Pair._fields) == SCHEMA.names
 
 
 def test_a_window_nobody_has_written_is_empty(lake: Lake) -> None:
     rows, counts = read_window(lake, "de", "none")
-    assert rows.is_empty()
-    assert counts.expected == 0
+    assert (rows.columns, len(rows), counts.expected) == (SCHEMA.names, 0, 0)
+
+
+def test_a_column_that_an_older_release_did_not_write_is_null(lake: Lake) -> None:
+    part_of(lake, as_table([pair(0)]).drop_columns(["slices"]))
+    rows, _ = read_window(lake, "de", "w")
+    assert (rows["slices"].to_list(), rows["request_id"].to_list()) == ([None], ["r0"])
+
+
+def test_what_a_newer_release_wrote_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(window_folder(lake, "de", "w")).mkdir(parents=True)
+    with monkeypatch.context() as newer:
+        newer.setattr(pair_log, "VERSION", pair_log.VERSION + 1)
+        write_part(lake, f"{window_folder(lake, 'de', 'w')}/part-x-000000", as_table([pair(0)]))
+    with pytest.raises(DataError, match=r"part-x-000000.parquet has pairs of version 3.*reads versions up to 2"):
+        read_window(lake, "de", "w")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [("champion_batch", ["one"], "champion_batch is string"), ("email", ["a@b.de"], "email is string")],
+)
+def test_another_column_or_type_is_refused(lake: Lake, column: str, values: list[str], said: str) -> None:
+    rows = as_table([pair(0)])
+    names = [name for name in rows.column_names if name != column]
+    part_of(lake, rows.select(names).append_column(column, pa.array(values)))
+    with pytest.raises(DataError, match=said):
+        read_window(lake, "de", "w")
+
+
+def test_what_is_not_of_the_schema_is_not_written(lake: Lake) -> None:
+    with pytest.raises(pa.ArrowTypeError):
+        as_table([pair(0)._replace(champion_sizes=[38])])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="schema"):
+        write_part(lake, f"{lake.root}/part", as_table([pair(0)]).drop_columns(["slices"]))
 
 
 def test_a_customer_who_is_forgotten_has_no_pair_and_is_not_missed(lake: Lake) -> None:
@@ -90,7 +75,7 @@ def test_a_customer_who_is_forgotten_has_no_pair_and_is_not_missed(lake: Lake) -
         for number in range(5):
             for _ in range(2):
                 log.count_request("de", window, f"c{number}", sampled=True)
-                log.add("de", window, [row(number)])
+                log.add("de", window, [pair(number)])
                 log.flush()
         log.close()
     assert count(lake, "de", "h3") == 4
