@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from libs.models.pair_log import COMPLETE, Pair
+from libs.models.pair_writer import PairLog
 
 
 def pair(number: int) -> Pair:
@@ -25,3 +26,8 @@ def pair(number: int) -> Pair:
         challenger_batch=1,
         slices=["division_apparel"],
     )
+
+
+def add(log: PairLog, window: str, *pairs: Pair) -> None:
+    """Add pairs of market de."""
+    log.add("de", window, len(pairs), lambda: pairs)

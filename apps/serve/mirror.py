@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ray import serve
@@ -14,6 +15,7 @@ from ray.serve.exceptions import RayServeException
 from libs.base.errors import FitwaveError
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy, CalledFailed
+from libs.features.snapshot import Snapshot
 from libs.features.wire import pack, unpack
 from libs.models.contract import SizeQuery
 from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, Pair
@@ -70,13 +72,13 @@ class Mirror:
         champion: Scored,
     ) -> None:
         """Begin the mirrored call of the sampled queries; returns at once."""
-        pairs = _pairs(queries, sampled)
+        pairs, snapshot = _pairs(queries, sampled), unpack(features)
         if len(self._tasks) >= _MAX_IN_FLIGHT:
-            self._record(target, pairs, features, champion, None, SHED)
+            self._record(target, pairs, snapshot, champion, None, SHED)
             return
         # An empty context: Serve cancels the calls made in a request's context when its client goes away, and this
         # one is not the client's. The set keeps the task alive, since the event loop holds tasks weakly.
-        call = self._call(target, pairs, features, champion)
+        call = self._call(target, pairs, snapshot, champion)
         task = asyncio.create_task(call, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -86,22 +88,22 @@ class Mirror:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _call(self, target: MirrorTarget, pairs: "list[_Sampled]", features: bytes, champion: Scored) -> None:
+    async def _call(self, target: MirrorTarget, pairs: "list[_Sampled]", snapshot: Snapshot, champion: Scored) -> None:
         questions = [question for pair in pairs for question in range(pair.start, pair.end)]
         articles = [article for pair in pairs for article in pair.query.article_ids]
         try:
             async with asyncio.timeout(target.timeout_s):
                 caller = await self._caller(target)
-                asked = pack(unpack(features).select(questions))
+                asked = pack(snapshot.select(questions))
                 challenger = await caller.call(SCORE, target.market, asked, articles)
         except TimeoutError:
-            self._record(target, pairs, features, champion, None, TIMEOUT)
+            self._record(target, pairs, snapshot, champion, None, TIMEOUT)
         except Busy:
-            self._record(target, pairs, features, champion, None, SHED)
+            self._record(target, pairs, snapshot, champion, None, SHED)
         except (RayError, RayServeException, FitwaveError, CalledFailed):
-            self._record(target, pairs, features, champion, None, ERROR)
+            self._record(target, pairs, snapshot, champion, None, ERROR)
         else:
-            self._record(target, pairs, features, champion, challenger, COMPLETE)
+            self._record(target, pairs, snapshot, champion, challenger, COMPLETE)
 
     async def _caller(self, target: MirrorTarget) -> Caller:
         if target.application not in self._callers:
@@ -114,41 +116,13 @@ class Mirror:
         self,
         target: MirrorTarget,
         pairs: "list[_Sampled]",
-        features: bytes,
+        snapshot: Snapshot,
         champion: Scored,
         challenger: Scored | None,
         outcome: str,
     ) -> None:
-        slices, rows, start = pair_slices(unpack(features), len(champion.recommendations)), [], 0
-        at, questions = datetime.now(UTC), sum(len(pair.query.article_ids) for pair in pairs)
-        for pair in pairs:
-            end = start + len(pair.query.article_ids)
-            live = champion.recommendations[pair.start : pair.end]
-            answers = challenger.recommendations[start:end] if challenger else None
-            rows.append(
-                Pair(
-                    # Callers choose request ids, so they may say anything of anybody.
-                    request_id=pseudonym(pair.query.request_id, self._secret),
-                    customer=pseudonym(pair.query.customer_id, self._secret),
-                    at=at,
-                    champion_version=champion.version,
-                    challenger_version=target.version,
-                    outcome=outcome,
-                    article_ids=pair.query.article_ids,
-                    champion_sizes=[answer.size for answer in live],
-                    challenger_sizes=[answer.size for answer in answers] if answers is not None else None,
-                    champion_confidences=[answer.confidence for answer in live],
-                    challenger_confidences=[answer.confidence for answer in answers] if answers is not None else None,
-                    champion_s=champion.seconds,
-                    challenger_s=challenger.seconds if challenger else None,
-                    champion_batch=len(champion.recommendations),
-                    challenger_batch=questions,
-                    # Those of all articles, each once: a pair is one request.
-                    slices=sorted({name for found in slices[pair.start : pair.end] for name in found}),
-                )
-            )
-            start = end
-        self._pair_log.add(target.market, target.window, rows)
+        rows = partial(_rows, self._secret, datetime.now(UTC), target, pairs, snapshot, champion, challenger, outcome)
+        self._pair_log.add(target.market, target.window, len(pairs), rows)
 
 
 @dataclass(frozen=True)
@@ -168,3 +142,45 @@ def _pairs(queries: Sequence[SizeQuery], sampled: Sequence[bool]) -> list[_Sampl
             pairs.append(_Sampled(query, start, end))
         start = end
     return pairs
+
+
+def _rows(
+    secret: bytes,
+    at: datetime,
+    target: MirrorTarget,
+    pairs: list[_Sampled],
+    snapshot: Snapshot,
+    champion: Scored,
+    challenger: Scored | None,
+    outcome: str,
+) -> list[Pair]:
+    slices, rows, start = pair_slices(snapshot, len(champion.recommendations)), [], 0
+    questions = sum(len(pair.query.article_ids) for pair in pairs)
+    for pair in pairs:
+        end = start + len(pair.query.article_ids)
+        live = champion.recommendations[pair.start : pair.end]
+        answers = challenger.recommendations[start:end] if challenger else None
+        rows.append(
+            Pair(
+                # Callers choose request ids, so they may say anything of anybody.
+                request_id=pseudonym(pair.query.request_id, secret),
+                customer=pseudonym(pair.query.customer_id, secret),
+                at=at,
+                champion_version=champion.version,
+                challenger_version=target.version,
+                outcome=outcome,
+                article_ids=pair.query.article_ids,
+                champion_sizes=[answer.size for answer in live],
+                challenger_sizes=[answer.size for answer in answers] if answers is not None else None,
+                champion_confidences=[answer.confidence for answer in live],
+                challenger_confidences=[answer.confidence for answer in answers] if answers is not None else None,
+                champion_s=champion.seconds,
+                challenger_s=challenger.seconds if challenger else None,
+                champion_batch=len(champion.recommendations),
+                challenger_batch=questions,
+                # Those of all articles, each once: a pair is one request.
+                slices=sorted({name for found in slices[pair.start : pair.end] for name in found}),
+            )
+        )
+        start = end
+    return rows

@@ -62,7 +62,7 @@ class Refreshing(Frozen):
 class PairLogging(Frozen):
     """Pairs are written every `flush_s`: what a replica that is killed can lose."""
 
-    flush_s: float = Field(default=2.0, gt=0, le=30)
+    flush_s: float = Field(default=2.0, gt=0, le=10)
 
 
 class Serving(Frozen):

@@ -1,7 +1,7 @@
 """One replica's side of the pair log: bounded buffers, and a thread that writes them.
 
 What a replica expects is written ahead of its rows, with `at_risk`: how many pairs more it may begin before it says
-so again. It says so early when these are used up, and at the end that it has closed. A replica that is killed has not
+so again. It says so early when half of these are used up, and at the end that it has closed. A replica that is killed has not
 closed, so at most `at_risk` pairs are lost that nobody knows of, and those that were expected and are not there are
 counted one by one.
 """
@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
@@ -31,18 +31,25 @@ _MAX_BUFFERED = 50_000
 # Distinct customers counted for the sample ratio; beyond it the ratio is known well enough.
 _MAX_COUNTED_CUSTOMERS = 100_000
 # What a replica may begin in the first seconds of a window, when its traffic is not known yet.
-_LEAST_AT_RISK = 16
-# Rows that are made Arrow's at once hold the interpreter for less than a millisecond; then requests have their turn.
+_LEAST_AT_RISK = 32
+# What is made at once holds the interpreter for less than a millisecond; then requests have their turn.
+_BATCHES_AT_ONCE = 8
 _ROWS_AT_ONCE = 256
 _TURN_S = 0.0005
+
+Rows = Callable[[], Sequence[Pair]]
 
 
 @dataclass
 class _Window:
-    """`rows` are added to; `unwritten` are on their way, and stay the same until they are written."""
+    """Pairs on their way: `batches` of which rows can be made, `rows` that were, and `unwritten` ones, which are the
+    next part and stay the same until it is written. `held`: all of them together.
+    """
 
+    batches: list[Rows] = field(default_factory=list)
     rows: list[Pair] = field(default_factory=list)
     unwritten: list[Pair] = field(default_factory=list)
+    held: int = 0
     counts: Counts = field(default_factory=Counts)
     seen: set[str] = field(default_factory=set)
     parts: int = 0
@@ -59,7 +66,7 @@ class _Window:
 
 
 class PairLog:
-    """One replica's writer. `flush` runs on a thread every `flush_s` seconds; what is buffered is lost with it."""
+    """One replica's writer. `flush` runs on a thread every `flush_s` seconds; a kill takes what is buffered."""
 
     def __init__(self, lake_uri: str, flush_s: float = FLUSH_S) -> None:
         self.flush_s = flush_s
@@ -91,62 +98,74 @@ class PairLog:
             counts.requests += 1
             if sampled:
                 counts.expected += 1
-                # A quarter is left for what is begun while this is being written.
-                if state.begun() >= state.at_risk * 3 // 4 and not self._wake.is_set():
+                # Half is left for what is begun while this is being written.
+                if state.begun() >= state.at_risk // 2 and not self._wake.is_set():
                     self._wake.set()
             if customer_id not in state.seen and len(state.seen) < _MAX_COUNTED_CUSTOMERS:
                 state.seen.add(customer_id)
                 counts.customers += 1
                 counts.customers_sampled += sampled
 
-    def add(self, market: str, window: str, rows: Sequence[Pair]) -> None:
-        """Take rows for the next part; over the buffer's bound they are dropped and counted."""
+    def add(self, market: str, window: str, number: int, rows: Rows) -> None:
+        """Take so many rows for the next part, to be made when it is written: that is no work of the caller's.
+
+        Over the buffer's bound they are dropped and counted.
+        """
         with self._lock:
             state = self._windows[market, window]
-            room = max(0, _MAX_BUFFERED - len(state.rows) - len(state.unwritten))
-            state.rows += rows[:room]
-            state.counts.dropped += max(0, len(rows) - room)
+            if state.held + number > _MAX_BUFFERED:
+                state.counts.dropped += number
+            else:
+                state.held += number
+                state.batches.append(rows)
 
     def flush(self) -> None:
         """Write counts, then what is buffered; rows whose write fails stay, as the same part, for the next time."""
+        for _, state in self._known():
+            self._make_rows(state)
         self._tell()
         for (market, window), state in self._known():
-            if self._take(state):
+            if not state.unwritten:
+                state.unwritten, state.rows = state.rows, []
+            if state.unwritten:
                 part = f"{window_folder(self._lake, market, window)}/part-{self._replica}-{state.parts:06d}"
                 write_part(self._lake, part, as_table(state.unwritten))
-                state.unwritten = []
                 state.parts += 1
+                with self._lock:
+                    state.held -= len(state.unwritten)
+                state.unwritten = []
 
     def close(self) -> None:
         """Stop the thread, write what is left, and say that nothing more comes."""
         self._ended.set()
         self._wake.set()
         self._thread.join()
-        while any(state.rows or state.unwritten for _, state in self._known()):
+        while any(state.held for _, state in self._known()):
             self.flush()
         self.set_windows([])
         self._tell()
 
-    def _take(self, state: _Window) -> bool:
-        """Set rows aside for the next part; false when there are none."""
-        if not state.unwritten:
-            with self._lock:
-                state.unwritten, state.rows = state.rows, []
-        return bool(state.unwritten)
+    def _make_rows(self, state: _Window) -> None:
+        with self._lock:
+            batches, state.batches = state.batches, []
+        for number, rows in enumerate(batches, start=1):
+            state.rows += rows()
+            if number % _BATCHES_AT_ONCE == 0:
+                time.sleep(_TURN_S)
 
     def _tell(self) -> None:
         """Write the counts that have changed, and of open windows before anybody takes the replica for dead."""
         for (market, window), state in self._known():
             with self._lock:
                 counts = Counts(**asdict(state.counts))
-                closed = not state.open and not state.rows and not state.unwritten
+                closed = not state.open and not state.held
             same = counts == state.told and closed == state.told_closed
             if same and (closed or time.monotonic() < state.tell_at):
                 continue
             folder = window_folder(self._lake, market, window)
             self._lake.filesystem.create_dir(folder, recursive=True)
-            # Twice what it was at most so far: what is begun until the next time, and while that is being written.
-            at_risk = max(state.at_risk, 2 * (counts.expected - state.told.expected))
+            # More than twice what it was at most so far, or every other time would be an early one.
+            at_risk = max(state.at_risk, 3 * (counts.expected - state.told.expected))
             said = asdict(counts) | {"at_risk": at_risk, "told_at": datetime.now(UTC).isoformat(), "closed": closed}
             write_counts(self._lake, f"{folder}/counts-{self._replica}", said)
             with self._lock:

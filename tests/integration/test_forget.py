@@ -30,7 +30,7 @@ from libs.models.forget import forget
 from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
 from tests.environments import SMALL_MARKET, environment_in
-from tests.pairs import pair
+from tests.pairs import add, pair
 
 PLAN = MarketPlan("de", 400, 80, 400, 2)
 AS_OF = cut_off(PLAN, 0)
@@ -62,7 +62,7 @@ def log_pairs(environment: Environment, customers: list[str]) -> None:
     log, secret = PairLog(environment.lake, flush_s=3600), pair_secret(environment.home)
     for customer in customers:
         log.count_request("de", "w", customer, sampled=True)
-        log.add("de", "w", [pair(0)._replace(customer=pseudonym(customer, secret))])
+        add(log, "w", pair(0)._replace(customer=pseudonym(customer, secret)))
     log.close()
 
 

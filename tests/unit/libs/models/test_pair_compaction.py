@@ -10,7 +10,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.base.errors import DataError, TransientError
@@ -20,7 +20,7 @@ from libs.models import pair_compaction
 from libs.models.pair_compaction import compact, remove_old
 from libs.models.pair_log import files, forget, read_window, window_folder, windows, write_counts, write_part
 from libs.models.pair_writer import PairLog, as_table
-from tests.pairs import pair
+from tests.pairs import add, pair
 
 _CHANGES = ("open_output_stream", "move", "delete_file")
 
@@ -105,6 +105,7 @@ def test_a_file_that_is_large_enough_is_not_written_again(lake: Lake, monkeypatc
     assert read(lake) == sorted(f"r{number}" for number in range(13))
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.one_of(
@@ -195,7 +196,7 @@ def aged(lake: Lake, window: str, days: int) -> None:
     """A window in which a replica wrote last so many days ago."""
     log = PairLog(lake.root, flush_s=3600)
     log.count_request("de", window, "c", sampled=True)
-    log.add("de", window, [pair(0)])
+    add(log, window, pair(0))
     log.close()
     at = (datetime.now(UTC) - timedelta(days=days)).timestamp()
     for path in Path(window_folder(lake, "de", window)).iterdir():

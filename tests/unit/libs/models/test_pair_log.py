@@ -11,7 +11,7 @@ from libs.features.lake import Lake
 from libs.models import pair_log
 from libs.models.pair_log import SCHEMA, Pair, count, forget, read_window, window_folder, write_part
 from libs.models.pair_writer import PairLog, as_table
-from tests.pairs import pair
+from tests.pairs import add, pair
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_customer_who_is_forgotten_has_no_pair_and_is_not_missed(lake: Lake) -
         for number in range(5):
             for _ in range(2):
                 log.count_request("de", window, f"c{number}", sampled=True)
-                log.add("de", window, [pair(number)])
+                add(log, window, pair(number))
                 log.flush()
         log.close()
     assert count(lake, "de", "h3") == 4
