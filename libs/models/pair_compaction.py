@@ -41,7 +41,7 @@ def alone(redis_url: str, environment: str, market: str) -> AbstractContextManag
         TransientError: another does, or Redis is away.
     """
     busy = f"market {market!r}: another is at work on its pair log. Run it again when that has ended."
-    name = f"fitwave:{environment}:pair_log:{market}"
+    name = f"fitwave:{{{environment}}}:pair_log:{market}"
     return hold(connect(redis_url, _TIMEOUT_S), name, redis_lock.HELD_S + 1, busy)
 
 

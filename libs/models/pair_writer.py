@@ -1,9 +1,9 @@
 """One replica's side of the pair log: bounded buffers, and a thread that writes them.
 
 What a replica expects is written ahead of its rows, with `at_risk`: how many pairs more it may begin before it says
-so again. It says so early when half of these are used up, and at the end that it has closed. A replica that is killed has not
-closed, so at most `at_risk` pairs are lost that nobody knows of, and those that were expected and are not there are
-counted one by one.
+so again. It says so early when half of these are used up, and at the end that it has closed. A replica that is killed
+has not closed, so at most `at_risk` pairs are lost that nobody knows of, and those that were expected and are not there
+are counted one by one.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """Verdicts: what is shown is acted on, what is open extends, and only what is bad vetoes."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -67,6 +68,18 @@ def test_lost_pairs_are_missed_and_stop_a_promotion() -> None:
     verdict = judge(frame, losses(0.1), counts=counts_for(frame, lost=300))
     assert verdict.decision == "extend"
     assert "2400 of 2700 mirrored requests are in the log" in verdict.reason
+
+
+def test_what_killed_replicas_may_have_lost_counts_as_lost_and_is_said() -> None:
+    frame = pairs()
+    little, much = (replace(counts_for(frame), killed=2, lost_at_most=lost) for lost in (24, 240))
+    verdict = judge(frame, losses(0.1), counts=little)
+    assert finding(verdict, "integrity") == "good"
+    [detail] = [check.detail for check in verdict.checks if check.name == "integrity"]
+    assert detail == (
+        "2400 of 2400 mirrored requests are in the log; 2 replicas were killed, which may have lost up to 24 more"
+    )
+    assert finding(judge(frame, losses(0.1), counts=much), "integrity") == "open"
 
 
 def test_a_sample_of_the_wrong_share_stops_a_promotion() -> None:

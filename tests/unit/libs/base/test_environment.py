@@ -32,6 +32,11 @@ def test_an_unknown_market_names_those_there_are_and_where_to_add_it(tmp_path: P
     [
         ({"label_maturity_day": 3}, "label_maturity_day: Extra inputs are not permitted"),
         ({"shadow": {"share": 1.5}}, "shadow.share: Input should be less than or equal to 1"),
+        (
+            {"shadow": {"retention_days": 41}},
+            "label_maturity_days, max_hours and a week are 42 days",
+        ),
+        ({"label_maturity_days": 90}, "shadow.retention_days: 90 is too few"),
         ({"standards": {"min_auc_macro": "high"}}, "standards.min_auc_macro"),
         ({"rules": [{"name": "x", "keep": {"kind": "no_such_rule"}}]}, "rules.0.keep"),
         ({"serving": {"size_model": {"min": 3, "max": 1}}}, "max 1 is below min 3"),
