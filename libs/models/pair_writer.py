@@ -33,8 +33,8 @@ _MAX_COUNTED_CUSTOMERS = 100_000
 # What a replica may begin in the first seconds of a window, when its traffic is not known yet.
 _LEAST_AT_RISK = 32
 # What is made at once holds the interpreter for less than a millisecond; then requests have their turn.
-_BATCHES_AT_ONCE = 8
-_ROWS_AT_ONCE = 256
+_MADE_AT_ONCE = 32
+_CONVERTED_AT_ONCE = 256
 _TURN_S = 0.0005
 
 Rows = Callable[[], Sequence[Pair]]
@@ -148,9 +148,11 @@ class PairLog:
     def _make_rows(self, state: _Window) -> None:
         with self._lock:
             batches, state.batches = state.batches, []
-        for number, rows in enumerate(batches, start=1):
+        made = 0
+        for rows in batches:
             state.rows += rows()
-            if number % _BATCHES_AT_ONCE == 0:
+            if len(state.rows) - made >= _MADE_AT_ONCE:
+                made = len(state.rows)
                 time.sleep(_TURN_S)
 
     def _tell(self) -> None:
@@ -197,8 +199,8 @@ class PairLog:
 def as_table(rows: Sequence[Pair]) -> pa.Table:
     """The rows as Arrow's, a few at a time: whoever waits for the interpreter has it in between."""
     batches = []
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        columns = zip(*rows[start : start + _ROWS_AT_ONCE], strict=True)
+    for start in range(0, len(rows), _CONVERTED_AT_ONCE):
+        columns = zip(*rows[start : start + _CONVERTED_AT_ONCE], strict=True)
         arrays = [pa.array(column, one.type) for column, one in zip(columns, SCHEMA, strict=True)]
         batches.append(pa.record_batch(arrays, SCHEMA))
         time.sleep(_TURN_S)
