@@ -8,8 +8,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers
 
-from apps.serve.api_keys import ApiKey, KeyRing, Scope
 from apps.serve.problems import Kind, Problem
+from libs.base.api_keys import ApiKey, KeyRing, Scope
 
 
 class Access:

@@ -22,16 +22,16 @@ from starlette.responses import Response
 from apps.serve import request_body
 from apps.serve.access import Access
 from apps.serve.answers import Health, Markets, MarketState, json_response, recommendations_response
-from apps.serve.api_keys import ApiKey
 from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
-from apps.serve.key_watch import KeyReader, KeyWatch
 from apps.serve.measurements import MEDIA_TYPE, UNKNOWN, Measurements
 from apps.serve.problems import Kind, Problem, overloaded
 from apps.serve.shadow_router import RECOMMEND
+from libs.base.api_keys import ApiKey
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
+from libs.base.key_watch import KeyReader, KeyWatch
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy
 from libs.calls.served import Served

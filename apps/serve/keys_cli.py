@@ -10,7 +10,7 @@ from libs.base.environment import Environment, load_environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
-    from apps.serve.key_store import KeyStore
+    from libs.base.key_store import KeyStore
 
 app = App(name="keys", help="API keys: create, list, revoke.")
 
@@ -24,17 +24,21 @@ def create(
     market: Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")] = None,
     all_markets: Annotated[bool, Parameter(negative="", help="Every market, also those still to come.")] = False,
     scope: Annotated[
-        list[Literal["recommend", "markets"]] | None,
-        Parameter(name="--scope", help="What it may be used for: recommend, markets. Default: both."),
+        list[Literal["recommend", "markets", "console", "operate"]] | None,
+        Parameter(
+            name="--scope",
+            help="What it may be used for: recommend, markets; console, and operate for rollback there. "
+            "Default: recommend and markets.",
+        ),
     ] = None,
     environment: EnvironmentName = None,
 ) -> None:
     """Create a key and show it, this once."""
-    from apps.serve.api_keys import SCOPES
+    from libs.base.api_keys import SHOP_SCOPES
 
     settings = load_environment(environment)
     markets = _chosen(settings, market or [], all_markets)
-    key_id, text = _store(settings).create(markets, frozenset(scope or SCOPES), name)
+    key_id, text = _store(settings).create(markets, frozenset(scope or SHOP_SCOPES), name)
     print(text)
     Console(stderr=True).print(f"Key {key_id} of {name!r}. It is not stored and cannot be shown again: keep it now.")
 
@@ -59,8 +63,8 @@ def revoke(key_id: str, *, environment: EnvironmentName = None) -> None:
 
 
 def _store(settings: Environment) -> "KeyStore":
-    from apps.serve.key_store import KeyStore
     from libs.base.endpoints import resolve
+    from libs.base.key_store import KeyStore
 
     return KeyStore(resolve(settings).redis_url, settings.name)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from apps.serve.api_keys import SCOPES
-from apps.serve.key_store import KeyStore
 from benchmarks.serving.load import Target, write_questions
+from libs.base.api_keys import SCOPES
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment, Trainer
 from libs.base.errors import DataError
+from libs.base.key_store import KeyStore
 from libs.base.market import Replicas
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan

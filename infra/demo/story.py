@@ -14,8 +14,6 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from apps.serve.api_keys import SCOPES
-from apps.serve.key_store import KeyStore
 from apps.shadow.cli import print_verdict
 from apps.shadow.promotion import judge_window, settle, shadow_of
 from apps.shadow.verdict import Verdict
@@ -23,8 +21,10 @@ from apps.trainer.report import print_weeks
 from apps.trainer.week import MarketWeek
 from apps.trainer.weekly import WeeklyRun
 from infra.demo.traffic import Shoppers, Tally, Traffic, ask
+from libs.base.api_keys import SCOPES
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
+from libs.base.key_store import KeyStore
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.models.lifecycle import Lifecycle

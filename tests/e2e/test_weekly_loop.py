@@ -18,9 +18,7 @@ import psutil
 import pytest
 import yaml
 
-from apps.serve.api_keys import SCOPES
 from apps.serve.cli import app as serve_app
-from apps.serve.key_store import KeyStore
 from apps.serve.score_cli import app as score_app
 from apps.shadow import promotion
 from apps.shadow.cli import app as shadow_app
@@ -31,9 +29,11 @@ from apps.trainer.week import MarketWeek
 from apps.trainer.weekly import WeeklyRun
 from infra.cli import app as fitwave
 from infra.demo.traffic import Shoppers, Tally, Traffic
+from libs.base.api_keys import SCOPES
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError
+from libs.base.key_store import KeyStore
 from libs.features.generator.deliveries import cut_off, deliver, scramble_returns
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake, LakeVersion

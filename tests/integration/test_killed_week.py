@@ -8,10 +8,10 @@ import httpx
 import pytest
 from mlflow.tracking import MlflowClient
 
-from apps.serve.api_keys import SCOPES
-from apps.serve.key_store import KeyStore
+from libs.base.api_keys import SCOPES
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
+from libs.base.key_store import KeyStore
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake

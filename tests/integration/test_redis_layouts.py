@@ -11,11 +11,11 @@ from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
-from apps.serve.api_keys import SCOPES
-from apps.serve.key_store import KeyStore
-from apps.serve.key_watch import KeyReader
 from infra.stack.redis_server import answers, require_redis
+from libs.base.api_keys import SCOPES
 from libs.base.errors import TransientError
+from libs.base.key_store import KeyStore
+from libs.base.key_watch import KeyReader
 from libs.base.market import Market
 from libs.base.redis_url import RedisUrl, connect
 from libs.features.definitions import repository, views

@@ -9,11 +9,11 @@ import pytest
 import redis
 import yaml
 
-from apps.serve.api_keys import SCOPES
-from apps.serve.key_store import KeyStore, redis_hash
-from apps.serve.key_watch import KeyReader, KeyWatch
 from apps.serve.keys_cli import app
+from libs.base.api_keys import SCOPES
 from libs.base.errors import DataError, TransientError
+from libs.base.key_store import KeyStore, redis_hash
+from libs.base.key_watch import KeyReader, KeyWatch
 from tests.integration.apps.serve.conftest import Server
 
 EVERY_SCOPE = frozenset(SCOPES)

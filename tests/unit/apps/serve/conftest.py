@@ -8,10 +8,10 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from apps.serve.api_keys import SCOPES, KeyRing, mint
 from apps.serve.gateway import Gateway
-from apps.serve.key_watch import KeyWatch
+from libs.base.api_keys import SCOPES, KeyRing, mint
 from libs.base.errors import TransientError
+from libs.base.key_watch import KeyWatch
 from tests.unit.apps.serve.router import Recommend, Router, size_38
 
 

@@ -4,8 +4,8 @@ import pytest
 from starlette.datastructures import Headers
 
 from apps.serve.access import Access, presented
-from apps.serve.api_keys import SCOPES, KeyRing, mint
 from apps.serve.problems import Kind, Problem
+from libs.base.api_keys import SCOPES, KeyRing, mint
 
 KEY, TEXT = mint("shop", None, frozenset(SCOPES))
 RING = KeyRing([KEY])

@@ -14,8 +14,11 @@ from typing import Literal, get_args
 
 import msgspec
 
-Scope = Literal["recommend", "markets"]
+# `console` looks at its markets there, and may ask for a size by hand; `operate` may roll back as well.
+Scope = Literal["recommend", "markets", "console", "operate"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+# What a shop's key is for. The others are for people, and have to be asked for.
+SHOP_SCOPES: tuple[Scope, ...] = ("recommend", "markets")
 
 # 6 bytes of id are told apart in lists and logs; 32 bytes of secret are 43 characters of unpadded base64.
 _ID_BYTES = 6
@@ -57,6 +60,10 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[ApiKey]) -> None:
         self._keys = {key.key_id: key for key in keys if key.revoked_at is None}
+
+    def valid(self, key_id: str) -> ApiKey | None:
+        """The key of this id, if it is still valid: of one that was recognised before."""
+        return self._keys.get(key_id)
 
     def recognise(self, text: str) -> ApiKey | None:
         """The key that this text is, or None: malformed, unknown, revoked and wrong look the same from outside."""

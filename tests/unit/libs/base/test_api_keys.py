@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from apps.serve.api_keys import SCOPES, ApiKey, KeyRing, mint
+from libs.base.api_keys import SCOPES, SHOP_SCOPES, ApiKey, KeyRing, mint
 
 EVERY_SCOPE = frozenset(SCOPES)
 
@@ -58,3 +58,13 @@ def test_is_for_its_markets_or_for_all() -> None:
     german, _ = mint("shop", frozenset({"de"}), EVERY_SCOPE)
     every, _ = mint("shop", None, EVERY_SCOPE)
     assert (german.may_see("de"), german.may_see("us"), every.may_see("us")) == (True, False, True)
+
+
+def test_a_recognised_key_is_found_again_by_its_id_until_it_is_revoked() -> None:
+    key, _ = mint("shop", None, EVERY_SCOPE)
+    assert KeyRing([key]).valid(key.key_id) == key
+    assert KeyRing([msgspec.structs.replace(key, revoked_at=datetime.now(UTC))]).valid(key.key_id) is None
+
+
+def test_a_shops_key_opens_no_console() -> None:
+    assert not {"console", "operate"} & set(SHOP_SCOPES)

@@ -7,9 +7,9 @@ from typing import cast
 
 import redis
 
-from apps.serve.api_keys import ApiKey, KeyRing
-from apps.serve.key_store import decode, redis_hash
+from libs.base.api_keys import ApiKey, KeyRing
 from libs.base.errors import DataError, TransientError
+from libs.base.key_store import decode, redis_hash
 from libs.base.redis_url import connect_async
 
 log = logging.getLogger(__name__)

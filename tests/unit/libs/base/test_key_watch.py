@@ -5,12 +5,18 @@ import logging
 
 import pytest
 
-from apps.serve import key_watch
-from apps.serve.api_keys import KeyRing
-from apps.serve.key_watch import KeyWatch
+from libs.base import key_watch
+from libs.base.api_keys import KeyRing
 from libs.base.errors import TransientError
+from libs.base.key_watch import KeyWatch
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Replicas run on asyncio."""
+    return "asyncio"
 
 
 class Store:

@@ -8,7 +8,7 @@ from typing import cast
 import msgspec
 import redis
 
-from apps.serve.api_keys import ApiKey, Scope, mint
+from libs.base.api_keys import ApiKey, Scope, mint
 from libs.base.errors import DataError, TransientError
 from libs.base.redis_url import connect
 
