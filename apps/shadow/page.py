@@ -23,7 +23,15 @@ from libs.models.report import drawing
 _TEMPLATES = (Path(__file__).parent, Path(drawing.__file__).parent)
 _LOOKS = 80
 _MOST_SIZES = 16
-_STATES = {"promote": "good", "reject": "bad", "extend": "none"}
+# How a decision looks.
+STATES = {"promote": "good", "reject": "bad", "extend": "none"}
+
+
+def templates(*folders: Path) -> Environment:
+    """The templates of this app and those of `folders`; whatever is put into one is text in it, never markup."""
+    return Environment(
+        loader=FileSystemLoader((*folders, *_TEMPLATES)), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
 
 
 @dataclass(frozen=True)
@@ -42,18 +50,19 @@ class WindowPage:
 
     def render(self) -> str:
         """The page. Whatever comes from the market's data is text in it, never markup."""
-        templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
+        return templates().get_template("window.html").render(self.parts())
+
+    def parts(self) -> dict[str, Any]:
+        """What `window_parts.html` is made of, for every page that it is a part of."""
         sizes = agreement_by_size(self.pairs)
-        return templates.get_template("window.html").render(
-            page=self,
-            state=_STATES[self.verdict.decision],
-            figures=self._figures(sizes),
-            intervals=self._intervals(),
-            numbers=self._numbers(),
-            sizes=sizes.rows(),
-        )
+        return {
+            "page": self,
+            "state": STATES[self.verdict.decision],
+            "figures": self._figures(sizes),
+            "intervals": self._intervals(),
+            "numbers": self._numbers(),
+            "sizes": sizes.rows(),
+        }
 
     def _figures(self, sizes: pl.DataFrame) -> list[dict[str, str]]:
         integrity = self.verdict.comparison.integrity

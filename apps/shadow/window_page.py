@@ -10,11 +10,17 @@ from libs.models.lifecycle import Lifecycle
 
 def write_page(lifecycle: Lifecycle, shadow: Shadow, path: Path) -> Verdict:
     """Judge the window, write its page, and give the verdict back."""
+    page = judged_page(lifecycle, shadow)
+    page.write(path)
+    return page.verdict
+
+
+def judged_page(lifecycle: Lifecycle, shadow: Shadow) -> WindowPage:
+    """Judge the window; the page that tells it."""
     window = lifecycle.environment.market(shadow.market).shadow
     judged = judge_window(lifecycle, shadow)
     about = (
         f"champion v{shadow.champion.number}, challenger v{shadow.challenger.number}, window {shadow.window}, "
         f"open for {shadow.hours:.1f} of {window.max_hours:g} h"
     )
-    WindowPage(shadow.market, about, judged.verdict, judged.pairs, judged.losses, window).write(path)
-    return judged.verdict
+    return WindowPage(shadow.market, about, judged.verdict, judged.pairs, judged.losses, window)

@@ -66,7 +66,9 @@ class PairLogging(Frozen):
 
 
 class Serving(Frozen):
-    """Replicas of the deployments that all markets share, and how a refresh gives way to them."""
+    """Replicas of the deployments that all markets share, how a refresh gives way to them, and whether there is a
+    console beside them.
+    """
 
     gateway: Gateway = Gateway()
     shadow_router: Replicas = Replicas()
@@ -74,6 +76,7 @@ class Serving(Frozen):
     pooled_size_model: Replicas = Replicas()
     refreshing: Refreshing = Refreshing()
     pair_log: PairLogging = PairLogging()
+    console: bool = True
 
 
 class Trainer(Frozen):

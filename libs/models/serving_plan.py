@@ -19,6 +19,7 @@ from libs.base.market import Replicas
 from libs.models.contract import ModelRef, to_builtins
 
 POOLED = "SizeModel"
+CONSOLE_ROUTE = "/console"
 
 # A replica that does not answer its health check for this long is replaced.
 _HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
@@ -63,6 +64,11 @@ def challenger_application(environment: str, market: str) -> str:
     return f"fitwave-{environment}__challenger__{market}"
 
 
+def console_application(environment: str) -> str:
+    """The name of the console's application."""
+    return f"fitwave-{environment}__console"
+
+
 def size_model_deployment(environment: Environment, market: str) -> str:
     """The deployment that holds a market's champion: the pooled one, or the market's own."""
     return f"{POOLED}-{market}" if environment.market(market).serving.dedicated else POOLED
@@ -72,6 +78,8 @@ def render(environment: Environment, endpoints: Endpoints, state: LiveState) -> 
     """The whole Serve document of an environment."""
     applications = [_live(environment, endpoints, state)]
     applications += [_challenger(environment, market, state) for market in sorted(state.challengers)]
+    if environment.serving.console:
+        applications.append(_console(environment, endpoints))
     return {
         "proxy_location": "HeadOnly",
         "http_options": {
@@ -123,6 +131,24 @@ def _challenger(environment: Environment, market: str, state: LiveState) -> dict
         "import_path": "apps.shadow.challenger:build",
         "args": {},
         "deployments": [_deployment(POOLED, environment.market(market).serving.size_model, models, ongoing=16)],
+    }
+
+
+def _console(environment: Environment, endpoints: Endpoints) -> dict[str, Any]:
+    """One replica: people log in to it, and nobody's size waits for it. What it shows is no argument, so that a change
+    of the config starts no new one, which would ask everybody to log in again.
+    """
+    shown = {
+        "environment": environment.model_dump(mode="json"),
+        "endpoints": endpoints.model_dump(mode="json"),
+    }
+    return {
+        "name": console_application(environment.name),
+        "route_prefix": CONSOLE_ROUTE,
+        "logging_config": _LOGGING,
+        "import_path": "apps.shadow.console.app:build",
+        "args": {"environment": environment.name, "redis_url": endpoints.redis_url},
+        "deployments": [_deployment("Console", Replicas(), shown, ongoing=64)],
     }
 
 
@@ -190,14 +216,16 @@ def _mirror(environment: Environment, market: str, challenger: Challenger | None
 def apply(endpoints: Endpoints, document: dict[str, Any], timeout_s: float = 180.0) -> None:
     """Hand the document to Serve and wait until every replica runs it.
 
-    When this returns, no replica answers with what it had before.
+    When this returns, no replica answers with what it had before. The console is not waited for: what becomes of it
+    is no reason to hold up a change of roles.
 
     Raises:
         DataError: Serve refuses the document, or an application fails to deploy; the message is Serve's.
         TransientError: Ray's dashboard is away, or the applications are not running in time.
     """
     _call(endpoints, "PUT", document)
-    wanted = [application["name"] for application in document["applications"]]
+    listed = {application["name"]: application["route_prefix"] for application in document["applications"]}
+    wanted = [name for name, route in listed.items() if route != CONSOLE_ROUTE]
     deadline = time.monotonic() + timeout_s
     while True:
         found = _call(endpoints, "GET")["applications"]
@@ -205,7 +233,7 @@ def apply(endpoints: Endpoints, document: dict[str, Any], timeout_s: float = 180
         failed = [name for name, status in states.items() if status in ("DEPLOY_FAILED", "UNHEALTHY")]
         if failed:
             raise DataError(f"{failed[0]} did not deploy. Serve says: {_reason(found[failed[0]])}")
-        leaving = [name for name in found if name not in wanted]
+        leaving = [name for name in found if name not in listed]
         if not leaving and all(status == "RUNNING" for status in states.values()):
             return
         if time.monotonic() > deadline:

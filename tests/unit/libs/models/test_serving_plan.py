@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from libs.base.endpoints import Endpoints
+from libs.base.environment import Environment
 from libs.models.serving_plan import LiveState, render
 from tests.environments import SMALL_MARKET, environment_in
 
@@ -42,6 +43,20 @@ def test_scaling_leaves_the_applications_arguments_alone_or_serve_would_start_al
     serving: dict[str, Any], tmp_path: Path
 ) -> None:
     assert live(tmp_path / "scaled", serving)["args"] == live(tmp_path / "before", {})["args"]
+
+
+def test_the_console_is_an_application_of_its_own_that_is_shown_all_of_the_config(tmp_path: Path) -> None:
+    environment = environment_in(tmp_path, "test", {"de": SMALL_MARKET})
+    live, console = render(environment, ENDPOINTS, LiveState({}, {}))["applications"]
+    assert (live["route_prefix"], console["route_prefix"]) == ("/", "/console")
+    [deployment] = console["deployments"]
+    assert Environment.model_validate(deployment["user_config"]["environment"]) == environment
+    assert Endpoints.model_validate(deployment["user_config"]["endpoints"]) == ENDPOINTS
+
+
+def test_there_need_be_no_console(tmp_path: Path) -> None:
+    environment = environment_in(tmp_path, "test", {"de": SMALL_MARKET}, {"serving": {"console": False}})
+    assert len(render(environment, ENDPOINTS, LiveState({}, {}))["applications"]) == 1
 
 
 def test_replicas_are_a_number_or_bounds_that_the_cpu_share_decides_between(tmp_path: Path) -> None:
