@@ -78,7 +78,8 @@ class ShadowRouter(Called):
         features = await self._feature_lookup.call(LOOK_UP, market, questions)
         model = self._size_models[self._size_model_of[market]]
         scored = await model.call(SCORE, market, features, articles)
-        self._start_mirror(market, queries, features, scored)
+        if not queries[0].by_hand:  # those come alone
+            self._start_mirror(market, queries, features, scored)
         return _split(queries, scored)
 
     def _start_mirror(self, market: str, queries: list[SizeQuery], features: bytes, scored: Scored) -> None:

@@ -10,13 +10,17 @@ import msgspec
 
 
 class SizeQuery(msgspec.Struct, frozen=True):
-    """One customer's question about one or more articles of one market."""
+    """One customer's question about one or more articles of one market.
+
+    `by_hand`: somebody tries it in the console. It is answered like any other, and no shadow window counts it.
+    """
 
     market: str
     customer_id: str
     article_ids: list[str]
     request_id: str
     selected_sizes: dict[str, str] = {}
+    by_hand: bool = False
 
 
 class SizeProbability(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ async def attempt(ask: Ask, market: str, customer_id: str, article_id: str, size
         TransientError: the live application does not answer.
     """
     selected = {article_id: size} if size else {}
-    query = SizeQuery(market, customer_id, [article_id], f"console-{uuid.uuid4().hex}", selected)
+    query = SizeQuery(market, customer_id, [article_id], f"console-{uuid.uuid4().hex}", selected, by_hand=True)
     answer = await ask(query)
     recommendation = msgspec.json.decode(answer.recommendations[0].body, type=Recommendation)
     return Trial(query, answer.model_version, answer.features_as_of, recommendation)
