@@ -14,18 +14,22 @@ _SIZE = (5.4, 3.6)
 # How much of the band around the last look is in view, in half widths: the first looks know nothing, and would
 # flatten all others.
 _IN_VIEW = 3.0
+# A window that has been open for less is drawn in minutes.
+_SHORT_H = 2.0
 
 
 def track_plot(name: str, label: str, track: Track, hours: Floats, margin: float, unit: float = 1.0) -> str:
     """A mean with its confidence band at each of `hours` (l,) since the window opened, and the margin; in `unit`s."""
 
     def draw(axes: Axes) -> None:
+        short = hours.max(initial=0.0) < _SHORT_H
+        elapsed = 60 * hours if short else hours
         known = np.isfinite(track.lower) & np.isfinite(track.upper) & (track.n > 0)
         mean, lower, upper = (np.where(known, part, np.nan) / unit for part in (track.mean, track.lower, track.upper))
-        axes.fill_between(hours, lower, upper, color=_ACCENT, alpha=0.2, linewidth=0, label="confidence sequence")
-        axes.plot(hours, mean, color=_ACCENT, label="mean")
+        axes.fill_between(elapsed, lower, upper, color=_ACCENT, alpha=0.2, linewidth=0, label="confidence sequence")
+        axes.plot(elapsed, mean, color=_ACCENT, label="mean")
         axes.axhline(margin / unit, color=_LARGE, linestyle="--", linewidth=1.5, label="margin")
-        axes.set_xlabel("hours since the window opened")
+        axes.set_xlabel(f"{'minutes' if short else 'hours'} since the window opened")
         axes.set_ylabel(label)
         if known[-1]:
             reach = _IN_VIEW * max(upper[-1] - mean[-1], mean[-1] - lower[-1], abs(margin / unit - mean[-1]) / 2)

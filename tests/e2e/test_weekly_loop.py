@@ -4,6 +4,7 @@ The tests of this module tell one story and run in order.
 """
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
 from libs.models.pair_slices import PAIR_SLICES
+from tests.browser import Browser, browsing, require_chromium
 from tests.session import SESSION_FOLDER
 
 PLANS = {name: MarketPlan(name, 500, 80, 700, seed) for name, seed in (("de", 2), ("us", 4))}
@@ -400,6 +402,78 @@ def test_traffic_is_mirrored_by_customer_in_pairs_and_the_window_can_be_judged(
     assert shadow.window in out.replace("\n", "")
 
 
+@pytest.fixture
+def console_key(world: World) -> Iterator[str]:
+    """A key of somebody who may look and roll back; the console has run since the first deployment."""
+    store = KeyStore(world.endpoints.redis_url, world.environment.name)
+    key_id, key = store.create(frozenset({"de"}), frozenset({"console", "operate"}), "somebody")
+    time.sleep(1.0)  # the console's copy of the keys
+    yield key
+    store.revoke(key_id)
+    store.close()
+
+
+def test_the_console_is_read_and_used_by_keyboard_in_light_and_dark(
+    world: World, second_week: dict[str, MarketWeek], console_key: str, tmp_path: Path
+) -> None:
+    shadow, shoppers = promotion.shadow_of(world.lifecycle, "de"), world.shoppers("de")
+    assert shadow is not None
+    _, before = read_window(world.lake, "de", shadow.window)
+    with browsing(require_chromium(), tmp_path) as browser:
+        browser.open(f"{world.url}/console")
+        assert browser.focused() == "key"
+        browser.type(console_key)
+        with browser.loading():
+            browser.press("Enter")
+        browser.tab_to("Skip to the content", most=1)
+        browser.tab_to("de")
+        with browser.loading():
+            browser.press("Enter")
+        told = browser.accessible()
+        assert {"columnheader", "rowheader", "table", "image", "progressbar"} <= {role for role, _ in told}
+        assert ("heading", "Ledger") in told
+        assert len([name for role, name in told if role == "image" and "numbers are in the tables" in name]) == 5
+        assert_named(told)
+        for scheme in ("light", "dark"):
+            browser.show(scheme, width=1280)
+            assert min(browser.contrast(one) for one in ("main p", "th", "td", "a", "figcaption", ".chip")) >= 4.5
+        grounds = {scheme: ground(browser, scheme) for scheme in ("light", "dark")}
+        assert grounds["light"] != grounds["dark"]
+        browser.show("dark", width=320)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= 320
+        browser.tab_to("Try it")
+        with browser.loading():
+            browser.press("Enter")
+        for name, text in (("customer", shoppers.customers[0]), ("article", shoppers.articles[0])):
+            browser.tab_to(name)
+            browser.type(text)
+        browser.tab_to("Ask")
+        with browser.loading():
+            browser.press("Enter")
+        told = browser.accessible()
+        assert_named(told)
+        assert "v1, with orders and returns until" in browser.evaluate("document.body.innerText")
+        assert "No size" in browser.evaluate("document.body.innerText") or ("cell", "recommended") in told
+        assert browser.complaints == []
+        assert {httpx.URL(url).host for url in browser.requested if not url.startswith("data:")} == {"127.0.0.1"}
+    time.sleep(3.0)  # the log's next flush
+    _, after = read_window(world.lake, "de", shadow.window)
+    assert after.requests == before.requests
+
+
+def assert_named(told: list[tuple[str, str]]) -> None:
+    """Whatever can be used has a name that a screen reader can say."""
+    usable = [(role, name) for role, name in told if role in ("link", "button", "textbox", "progressbar", "region")]
+    assert usable
+    assert [role for role, name in usable if not name] == []
+
+
+def ground(browser: Browser, scheme: str) -> str:
+    """The colour behind the page."""
+    browser.show(scheme, width=1280)
+    return str(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
 def test_promotion_and_rollback_under_traffic_fail_no_request_and_leave_no_old_answer(
     world: World, second_week: dict[str, MarketWeek]
 ) -> None:
@@ -535,6 +609,31 @@ def calls(metrics: str, way: str) -> float:
     """How many batches the gateway has sent this way."""
     counted = [line for line in metrics.splitlines() if line.startswith("fitwave_calls_total") and way in line]
     return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
+
+
+def test_a_rollback_in_the_console_is_the_rollback_of_the_command_line(
+    world: World, second_week: dict[str, MarketWeek], console_key: str
+) -> None:
+    with httpx.Client(base_url=world.url, follow_redirects=True, timeout=20) as client:
+        client.post("/console/login", data={"key": console_key})
+        asked = client.get("/console/markets/de/rollback").text
+        assert "Bring v1 back in place of v2?" in asked
+        [token] = set(re.findall(r'name="token" value="([^"]+)"', asked))
+        fields = {"token": token, "champion": "2", "reason": "complaints"}
+        page = client.post("/console/markets/de/rollback", data=fields).text
+        deadline = time.monotonic() + _PATIENCE_S
+        while "Rolling back" in page and time.monotonic() < deadline:
+            time.sleep(0.5)
+            page = client.get("/console/markets/de").text
+        assert "Rolled back: v2 -&gt; v1" in page
+        # Sent once more, as by a page that is loaded again, it changes nothing.
+        client.post("/console/markets/de/rollback", data=fields)
+    assert world.champion("de") == "1"
+    last = world.lifecycle.ledger.last("de")
+    assert last is not None
+    assert (last.action, last.reason) == ("rollback", "complaints (console, key somebody)")
+    body = {"customer_id": world.shoppers("de").customers[0], "article_ids": [world.shoppers("de").articles[0]]}
+    assert world.ask("de", body).json()["model_version"] == "1"
 
 
 def test_the_history_is_in_the_ledger(

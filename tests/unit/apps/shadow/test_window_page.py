@@ -62,5 +62,10 @@ def test_a_size_of_the_market_is_text_and_never_markup() -> None:
     assert "&lt;b&gt;40" in text
 
 
+def test_a_window_of_a_few_minutes_is_drawn_in_minutes(whole: str) -> None:
+    assert "hours since the window opened" in whole
+    assert "minutes since the window opened" in page(pairs(90))
+
+
 def test_a_window_without_pairs_has_a_page() -> None:
     assert "Extend" in page(pairs(0))
