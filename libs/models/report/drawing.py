@@ -93,7 +93,7 @@ def _inline(document: str) -> str:
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', body))
     body = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
     body = re.sub(r"font-family: [^;\"]+;? ?", "", body).replace("xlink:href", "href")
-    # A hundredth of a point is finer than any screen.
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    # A hundredth of a point is finer than any screen; what a label says stays as it is.
+    body = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), body)
     [box] = re.findall(r'viewBox="[^"]+"', head)
     return f'<svg {box} aria-hidden="true" focusable="false">{re.sub(chr(10) + " *", chr(10), body)}'.strip()

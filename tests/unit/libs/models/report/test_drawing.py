@@ -47,3 +47,11 @@ def test_drawing_leaves_nothing_behind(drawing: str) -> None:
     svg("three", draw, (3.0, 2.0))
     assert dict(mpl.rcParams) == before
     assert ("matplotlib.pyplot" in sys.modules) == had_pyplot
+
+
+def test_a_label_keeps_all_its_digits() -> None:
+    def with_fine_ticks(axes: Axes) -> None:
+        axes.set_yticks([0.0025, 0.0075])
+
+    drawing = svg("four", with_fine_ticks, (3.0, 2.0))
+    assert ">0.0025<" in drawing and ">0.0075<" in drawing
