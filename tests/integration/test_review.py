@@ -20,10 +20,11 @@ from libs.models.history import Promotion
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.package import fingerprint, save
-from libs.models.pair_log import COMPLETE, PairLog
+from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
 from libs.models.training import fit_market
 from tests.environments import environment_in
+from tests.pairs import add, pair
 from tests.small_market import SmallMarket, small_market
 
 TRAINED = datetime(2026, 4, 1, tzinfo=UTC)
@@ -64,18 +65,17 @@ def register(lifecycle: Lifecycle, folder: Path, data: SmallMarket) -> None:
 def log_pairs(environment: Environment, promotion: Promotion) -> None:
     """Everybody asks an hour before; two in three are named the same size by both, and most buy it."""
     log, secret, rng = PairLog(environment.lake, flush_s=3600), pair_secret(environment.home), np.random.default_rng(0)
-    for line in DATA.lines.filter(pl.col("ordered_at").is_between(TRAINED, PROMOTED)).to_dicts():
+    for number, line in enumerate(DATA.lines.filter(pl.col("ordered_at").is_between(TRAINED, PROMOTED)).to_dicts()):
         other = str(int(line["size"]) + 2)
-        row = {
-            "customer": pseudonym(line["customer_id"], secret),
-            "at": line["ordered_at"] - timedelta(hours=1),
-            "outcome": COMPLETE,
-            "article_ids": [line["article_id"]],
-            "champion_sizes": [line["size"] if rng.random() < 0.8 else other],
-            "challenger_sizes": [line["size"] if rng.random() < 0.8 else other],
-        }
+        row = pair(number)._replace(
+            customer=pseudonym(line["customer_id"], secret),
+            at=line["ordered_at"] - timedelta(hours=1),
+            article_ids=[line["article_id"]],
+            champion_sizes=[line["size"] if rng.random() < 0.8 else other],
+            challenger_sizes=[line["size"] if rng.random() < 0.8 else other],
+        )
         log.count_request("de", promotion.window, line["customer_id"], sampled=True)
-        log.add("de", promotion.window, [row])
+        add(log, promotion.window, row)
     log.close()
 
 
