@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from libs.base.environment import load_environment
-from libs.base.errors import DataError, FitwaveError
+from libs.base.errors import DataError
 
 if TYPE_CHECKING:
     from apps.shadow.demotion import Reviewed
@@ -101,7 +101,7 @@ def review(*, market: Markets = None, all_: All = False, environment: Environmen
     for name in _chosen(lifecycle, market, all_):
         try:
             reviewed = settle_again(lifecycle, name)
-        except FitwaveError as error:
+        except DataError as error:
             console.print(f"{name}: not reviewed: {error}", highlight=False, markup=False)
             failed = 1
             continue
