@@ -28,6 +28,8 @@ _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 
 _LOGGING = {"enable_access_log": False}
 # What decides how many replicas there are.
 _POLICY = {"policy_function": "libs.calls.load:by_cpu_share"}
+# Of the gateway's deadline, which Serve ends every request soon after, the console's pages too.
+_CONSOLE_PATIENCE = 0.7
 # What HAProxy and Serve act on. Among the arguments, a change of it would start all replicas of every deployment anew.
 _NOT_THE_GATEWAYS_OWN = {"host", "port", "replicas", "max_requests_at_once", "max_requests_queued"}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
@@ -147,7 +149,11 @@ def _console(environment: Environment, endpoints: Endpoints) -> dict[str, Any]:
         "route_prefix": CONSOLE_ROUTE,
         "logging_config": _LOGGING,
         "import_path": "apps.shadow.console.app:build",
-        "args": {"environment": environment.name, "redis_url": endpoints.redis_url},
+        "args": {
+            "environment": environment.name,
+            "redis_url": endpoints.redis_url,
+            "patience_s": _CONSOLE_PATIENCE * environment.serving.gateway.timeout_s,
+        },
         "deployments": [_deployment("Console", Replicas(), shown, ongoing=64)],
     }
 

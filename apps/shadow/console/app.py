@@ -10,4 +10,5 @@ from apps.shadow.console.deployment import Console
 
 def build(arguments: dict[str, Any]) -> Application:
     """A console for `environment`; what it shows comes as `user_config`."""
-    return serve.deployment()(Console).bind(arguments["environment"], arguments["redis_url"])
+    names = ("environment", "redis_url", "patience_s")
+    return serve.deployment()(Console).bind(*(arguments[name] for name in names))

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,9 +21,8 @@ from apps.shadow.console.forms import Refused
 from apps.shadow.console.markets import Evidence, Markets, MarketState
 from apps.shadow.console.pages import Pages
 from apps.shadow.console.rollbacks import Rollbacks
-from apps.shadow.console.sessions import LASTS_S, Session, Sessions
 from apps.shadow.console.trial import Ask, LiveRouter, attempt
-from libs.base.api_keys import ApiKey
+from apps.shadow.console.visitors import Visitor, Visitors
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import FitwaveError
@@ -34,38 +32,33 @@ from libs.models.serving_plan import CONSOLE_ROUTE
 
 log = logging.getLogger(__name__)
 
-_COOKIE = "fitwave_console"
 _EVIDENCE_KEPT_S = 20.0
 _FEATURES_KEPT_S = 20.0
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """Who looks: the key of the session, as it is now."""
-
-    key: ApiKey
-    session: Session
-
-    @property
-    def may_operate(self) -> bool:
-        """Whether the key may roll back."""
-        return "operate" in self.key.scopes
 
 
 class Console(Served):
     """Answers HTTP requests; Serve calls it, and so can anything that has a starlette request."""
 
     def __init__(
-        self, environment_name: str, redis_url: str, keys: KeyWatch | None = None, ask: Ask | None = None
+        self,
+        environment_name: str,
+        redis_url: str,
+        patience_s: float,
+        keys: KeyWatch | None = None,
+        ask: Ask | None = None,
     ) -> None:
-        """`keys` and `ask` are by default the environment's own, in Redis and in Serve."""
+        """`patience_s`: how long a page waits for what it shows; less than Serve waits for the page.
+
+        `keys` and `ask` are by default the environment's own, in Redis and in Serve.
+        """
         super().__init__()
-        self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
-        self._ask = ask or LiveRouter(environment_name).ask
-        self._sessions, self._pages, self._rollbacks = Sessions(), Pages(), Rollbacks()
+        self._ask = ask or LiveRouter(environment_name, patience_s).ask
+        self._pages = Pages()
+        self._visitors = Visitors(keys or KeyWatch(KeyReader(redis_url, environment_name).read), self._pages)
+        self._rollbacks = Rollbacks(patience_s)
         worker = ThreadPoolExecutor(1)
-        self._evidence: Findings[Evidence | None] = Findings(_EVIDENCE_KEPT_S, worker)
-        self._features: Findings[OnlineFeatures] = Findings(_FEATURES_KEPT_S, worker)
+        self._evidence: Findings[Evidence | None] = Findings(_EVIDENCE_KEPT_S, worker, patience_s)
+        self._features: Findings[OnlineFeatures] = Findings(_FEATURES_KEPT_S, worker, patience_s)
         self._markets: Markets | None = None
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
@@ -77,7 +70,7 @@ class Console(Served):
         """Answer anything with a page, also what cannot be done."""
         visitor = None
         try:
-            visitor = await self._visitor(request)
+            visitor = await self._visitors.of(request)
             response = await self._answer(request, visitor)
         except Refused as refused:
             response = self._pages.page("refused", visitor, refused.status, title=refused.title, detail=refused.detail)
@@ -92,12 +85,6 @@ class Console(Served):
             response.body = b""
         return response
 
-    async def _visitor(self, request: Request) -> Visitor | None:
-        session = self._sessions.find(request.cookies.get(_COOKIE))
-        ring = await self._keys.ring()
-        key = ring.valid(session.key_id) if session and ring else None
-        return Visitor(key, session) if key and session else None
-
     async def _answer(self, request: Request, visitor: Visitor | None) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         path = request.scope["path"].removeprefix(CONSOLE_ROUTE).strip("/")
@@ -105,14 +92,14 @@ class Console(Served):
         if (method, parts) == ("GET", ["style.css"]):
             return self._pages.style()
         if (method, parts) == ("POST", ["login"]):
-            return await self._log_in(request)
+            return await self._visitors.log_in(request)
         if visitor is None:
             return self._pages.page("login", fault="" if method == "GET" else "The session is over. Log in again.")
         match method, parts:
             case "GET", [""]:
                 return await self._overview(visitor)
             case "POST", ["logout"]:
-                return await self._log_out(request, visitor)
+                return await self._visitors.log_out(request, visitor)
             case "GET", ["markets", market]:
                 return await self._market(visitor, self._visible(visitor, market))
             case "GET" | "POST", ["markets", market, "try"]:
@@ -120,37 +107,6 @@ class Console(Served):
             case "GET" | "POST", ["markets", market, "rollback"]:
                 return await self._roll_back(request, visitor, self._visible(visitor, market))
         raise Refused(404, "There is nothing here", f"The console has no page at this path; begin at {CONSOLE_ROUTE}.")
-
-    async def _log_in(self, request: Request) -> Response:
-        fields = await forms.read(request)
-        ring = await self._keys.ring()
-        if ring is None:
-            return self._pages.page("login", None, 503, fault="The API keys are not loaded yet. Try again in a moment.")
-        key = ring.recognise(fields.get("key", ""))
-        if key is None:
-            return self._pages.page("login", None, 401, fault="The API key is unknown, revoked or mistyped.")
-        if "console" not in key.scopes:
-            fault = f"The API key of {key.name!r} has no scope console. Ask for a key that has it."
-            return self._pages.page("login", None, 403, fault=fault)
-        response = RedirectResponse(CONSOLE_ROUTE, 303)
-        secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
-        response.set_cookie(
-            _COOKIE,
-            self._sessions.begin(key.key_id),
-            max_age=LASTS_S,
-            path=CONSOLE_ROUTE,
-            secure=secure,
-            httponly=True,
-            samesite="strict",
-        )
-        return response
-
-    async def _log_out(self, request: Request, visitor: Visitor) -> Response:
-        forms.check_token(await forms.read(request), visitor.session)
-        self._sessions.end(request.cookies.get(_COOKIE))
-        response = RedirectResponse(CONSOLE_ROUTE, 303)
-        response.delete_cookie(_COOKIE, path=CONSOLE_ROUTE)
-        return response
 
     @property
     def _configured(self) -> Markets:
@@ -165,7 +121,7 @@ class Console(Served):
 
     async def _overview(self, visitor: Visitor) -> Response:
         names = [name for name in sorted(self._configured.environment.markets) if visitor.key.may_see(name)]
-        rows = await asyncio.to_thread(self._configured.rows, names)
+        rows = await asyncio.to_thread(lambda: [self._configured.row(name) for name in names])
         evidence = {row.name: self._last_evidence(row.name, row.state) for row in rows}
         return self._pages.page(
             "overview", visitor, environment=self._configured.environment.name, rows=rows, evidence=evidence

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.features.contents import Contents
 from libs.features.lake import Lake
@@ -45,14 +44,13 @@ class OnlineFeatures:
         return None if self.live is None else (datetime.now(UTC) - self.live.as_of).total_seconds() / 86_400
 
 
-def online_features(environment: Environment, endpoints: Endpoints, market: str) -> OnlineFeatures:
+def online_features(environment: Environment, sides: Sides, market: str) -> OnlineFeatures:
     """Look at the live side.
 
     Raises:
         TransientError: Redis is away.
         DataError: the lake cannot be read.
     """
-    sides = Sides(endpoints.redis_url, environment.name)
     live = sides.live(market)
     if live is None:
         return OnlineFeatures(None)

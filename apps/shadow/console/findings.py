@@ -15,8 +15,6 @@ from libs.base.errors import FitwaveError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# Serve lets a request take a second longer than the gateway's deadline, which is 5 s by default.
-_WAIT_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class Found(Generic[T]):
 class Findings(Generic[T]):
     """One finding a name. All are worked on in one thread, one after the other: matplotlib's settings are global."""
 
-    def __init__(self, keep_s: float, worker: ThreadPoolExecutor, wait_s: float = _WAIT_S) -> None:
-        """`keep_s`: how soon at the earliest a name is looked into again."""
+    def __init__(self, keep_s: float, worker: ThreadPoolExecutor, wait_s: float) -> None:
+        """`keep_s`: how soon at the earliest a name is looked into again; `wait_s`: how long to wait for it."""
         self._keep_s, self._worker, self._wait_s = keep_s, worker, wait_s
         self._found: dict[str, tuple[float, Found[T]]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}

@@ -73,12 +73,12 @@ class Markets:
         # With the first question, and not before: a console starts, and says what is away, when MLflow is.
         return Lifecycle.of(self.environment, self._endpoints)
 
-    def rows(self, names: list[str]) -> list[MarketRow]:
-        """A line for each market, whatever can be read of it."""
-        sides = Sides(self._endpoints.redis_url, self.environment.name)
-        return [self._row(name, sides) for name in names]
+    @cached_property
+    def _sides(self) -> Sides:
+        return Sides(self._endpoints.redis_url, self.environment.name)
 
-    def _row(self, name: str, sides: Sides) -> MarketRow:
+    def row(self, name: str) -> MarketRow:
+        """A market's line, whatever can be read of it."""
         faults: list[str] = []
         state, live = None, None
         try:
@@ -86,7 +86,7 @@ class Markets:
         except FitwaveError as error:
             faults.append(str(error))
         try:
-            live = sides.live(name)
+            live = self._sides.live(name)
         except FitwaveError as error:
             faults.append(str(error))
         return MarketRow(name, state, live, tuple(faults))
@@ -110,7 +110,7 @@ class Markets:
 
     def features(self, name: str) -> OnlineFeatures:
         """Freshness and coverage; raises as `online_features`."""
-        return online_features(self.environment, self._endpoints, name)
+        return online_features(self.environment, self._sides, name)
 
     def roll_back(self, name: str, champion: str, reason: str) -> tuple[str, str]:
         """Bring the champion before this one back, once; raises as `apps.shadow.promotion.rollback`."""

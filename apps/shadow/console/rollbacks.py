@@ -10,9 +10,6 @@ from libs.base.errors import FitwaveError
 
 log = logging.getLogger(__name__)
 
-# Serve lets a request take a second longer than the gateway's deadline, which is 5 s by default.
-_WAIT_S = 4.0
-
 
 @dataclass
 class Rollback:
@@ -28,7 +25,8 @@ class Rollback:
 class Rollbacks:
     """The last one of each market."""
 
-    def __init__(self, wait_s: float = _WAIT_S) -> None:
+    def __init__(self, wait_s: float) -> None:
+        """`wait_s`: how long whoever asks waits for the outcome."""
         self._wait_s = wait_s
         self._last: dict[str, Rollback] = {}
 

@@ -20,8 +20,6 @@ from libs.models.serving_plan import live_application
 
 Ask = Callable[[SizeQuery], Awaitable[SizeAnswer]]
 
-# Less than Serve gives the page, so that it can say so.
-_TIMEOUT_S = 4.0
 _AWAY = (RayError, RayServeException, grpc.aio.AioRpcError, FitwaveError, TimeoutError)
 
 
@@ -38,8 +36,9 @@ class Trial:
 class LiveRouter:
     """The live application's ShadowRouter, by name: nothing of that application is imported or started here."""
 
-    def __init__(self, environment: str) -> None:
+    def __init__(self, environment: str, timeout_s: float) -> None:
         self._application = live_application(environment)
+        self._timeout_s = timeout_s
         self._handle: DeploymentHandle[Any] | None = None
 
     async def ask(self, query: SizeQuery) -> SizeAnswer:
@@ -49,7 +48,7 @@ class LiveRouter:
             TransientError: it does not answer.
         """
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 if self._handle is None:
                     # Looking a handle up asks the Serve controller and blocks: never on the event loop.
                     self._handle = await asyncio.to_thread(
@@ -58,7 +57,7 @@ class LiveRouter:
                 response: Any = self._handle.recommend.remote([query])
                 [answer] = await response
         except _AWAY as error:
-            why = str(error) or f"no answer within {_TIMEOUT_S:g} s"
+            why = str(error) or f"no answer within {self._timeout_s:g} s"
             raise TransientError(f"the live application does not answer: {why:.300}") from error
         return answer  # type: ignore[no-any-return]  # the handle is untyped
 

@@ -57,7 +57,7 @@ class Desk:
         self.keys = KeyWatch(self._read_keys)
         self.asked: list[SizeQuery] = []
         self.answer = size_40
-        self.console = Console("test", NOWHERE.redis_url, self.keys, self._ask)
+        self.console = Console("test", NOWHERE.redis_url, 5.0, self.keys, self._ask)
         self.console.reconfigure(
             {"environment": environment.model_dump(mode="json"), "endpoints": NOWHERE.model_dump(mode="json")}
         )

@@ -20,7 +20,7 @@ def worker() -> Iterator[ThreadPoolExecutor]:
 
 
 async def test_all_who_ask_at_once_share_one_finding(worker: ThreadPoolExecutor) -> None:
-    findings: Findings[int] = Findings(keep_s=60, worker=worker)
+    findings: Findings[int] = Findings(keep_s=60, worker=worker, wait_s=5)
     calls: list[int] = []
 
     def find() -> int:
@@ -55,7 +55,7 @@ async def test_what_takes_longer_is_busy_first_and_there_later(worker: ThreadPoo
 async def test_a_fault_is_told_and_stays_no_longer_than_a_value(
     worker: ThreadPoolExecutor, error: Exception, told: str
 ) -> None:
-    findings: Findings[int] = Findings(keep_s=0, worker=worker)
+    findings: Findings[int] = Findings(keep_s=0, worker=worker, wait_s=5)
 
     def fail() -> int:
         raise error
