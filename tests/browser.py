@@ -144,8 +144,8 @@ class Browser:
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
     def focused(self) -> str:
-        """What has the focus: its id, or its text."""
-        return str(self.evaluate("(e => e.id || e.innerText || e.tagName)(document.activeElement)"))
+        """What has the focus: its id, or all of its text."""
+        return str(self.evaluate("(e => e.id || e.innerText.trim() || e.tagName)(document.activeElement)"))
 
     def tab_to(self, wanted: str, most: int = 60) -> None:
         """Press Tab until something has the focus, as a person without a mouse does."""
@@ -153,7 +153,7 @@ class Browser:
         for _ in range(most):
             self.press("Tab")
             passed.append(self.focused())
-            if wanted in passed[-1]:
+            if passed[-1] == wanted:
                 return
         raise AssertionError(f"{wanted!r} is not reached by Tab: {passed}")
 

@@ -434,6 +434,10 @@ def test_the_console_is_read_and_used_by_keyboard_in_light_and_dark(
         assert ("heading", "Ledger") in told
         assert len([name for role, name in told if role == "image" and "numbers are in the tables" in name]) == 5
         assert_named(told)
+        shown = browser.evaluate("document.body.innerText")
+        assert shadow.window in shown
+        assert f"{cut_off(PLANS['de'], 1):%Y-%m-%d}" in shown.split("Orders and returns known until")[1]
+        assert "100 %" in shown.split("Coverage")[1]
         for scheme in ("light", "dark"):
             browser.show(scheme, width=1280)
             assert min(browser.contrast(one) for one in ("main p", "th", "td", "a", "figcaption", ".chip")) >= 4.5
