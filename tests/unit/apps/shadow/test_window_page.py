@@ -1,31 +1,18 @@
 """The page of a window: whole in itself, with every number of the verdict; what the market named is text in it."""
 
-from html.parser import HTMLParser
-
 import polars as pl
 import pytest
 
 from apps.shadow.comparison import compare
 from apps.shadow.page import WindowPage
 from apps.shadow.verdict import decide
+from tests.unit.apps.shadow.elements import Elements
 from tests.unit.apps.shadow.windows import WINDOW, counts_for, losses, pairs
 
 
 def page(frame: pl.DataFrame) -> str:
     verdict = decide(compare(frame, counts_for(frame), losses(0.03), WINDOW), WINDOW, 20.0)
     return WindowPage("de", "champion v1, challenger v2", verdict, frame, losses(0.03), WINDOW).render()
-
-
-class Elements(HTMLParser):
-    """Names and attributes of all elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
 
 
 @pytest.fixture(scope="module")

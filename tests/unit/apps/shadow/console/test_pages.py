@@ -15,7 +15,7 @@ from apps.shadow.verdict import decide
 from libs.features.sides import Live
 from libs.models.history import History
 from libs.models.ledger import Entry
-from tests.unit.apps.shadow.test_window_page import Elements
+from tests.unit.apps.shadow.elements import Elements
 from tests.unit.apps.shadow.windows import WINDOW, counts_for, losses, pairs
 
 NOW = datetime.now(UTC)
