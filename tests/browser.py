@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _INSTALL_S = 150.0
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 # Nothing of its own may go out: what the network shows is the page's.
 _QUIET = (
     *("--headless=new", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-extensions"),
