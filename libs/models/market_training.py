@@ -35,7 +35,7 @@ QUALITY_FILE = "quality.parquet"
 # Lines of the holdout whose inputs and answers are kept as distributions: as good as all of them, and bounded.
 _MOST_DISTRIBUTED = 20_000
 # Lines of the holdout that the report measures all its curves and slices on: a large market waits seconds for it.
-_MOST_REPORTED = 50_000
+_MOST_REPORTED = 20_000
 # Why a report was not drawn becomes a tag of the version, which MLflow limits; the log has all of it.
 _LONGEST_FAULT = 500
 
