@@ -26,10 +26,10 @@ EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="De
 
 @app.command
 def status(*, environment: EnvironmentName = None) -> None:
-    """Champion, challenger and window of every market."""
+    """Champion, challenger and window of every market, and what waits for a person."""
     from apps.shadow.promotion import shadow_of
 
-    lifecycle = _lifecycle(environment)
+    lifecycle, console = _lifecycle(environment), Console()
     table = Table("market", "champion", "challenger", "window", "open for")
     for name in sorted(lifecycle.environment.markets):
         champion = lifecycle.registry.holder(name, "champion")
@@ -37,7 +37,9 @@ def status(*, environment: EnvironmentName = None) -> None:
         live = f"v{champion.number}" if champion else "none"
         row = (f"v{shadow.challenger.number}", shadow.window, f"{shadow.hours:.1f} h") if shadow else ("", "", "")
         table.add_row(name, live, *row)
-    Console().print(table)
+    console.print(table)
+    for name in sorted(lifecycle.environment.markets):
+        print_notes(console, lifecycle, name)
 
 
 @app.command
@@ -65,7 +67,7 @@ def compare(
 def settle(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
     """Judge the windows and act: promote what is better, reject what is not, leave open what is undecided.
 
-    Then keep the pair log up, as `compact` does.
+    `shadow.rollout` says whether what is better waits for a person. Then keep the pair log up, as `compact` does.
     """
     from apps.shadow import promotion
     from apps.shadow.upkeep import keep_up
@@ -77,6 +79,7 @@ def settle(*, market: Markets = None, all_: All = False, environment: Environmen
             console.print(f"{name}: nothing is shadowed")
         else:
             print_verdict(console, name, verdict)
+        print_notes(console, lifecycle, name)
         console.print(keep_up(lifecycle, name).told(), highlight=False)
 
 
@@ -117,8 +120,10 @@ def promote(*, market: Market, reason: Reason, environment: EnvironmentName = No
     """Promote the challenger by hand, whatever the verdict."""
     from apps.shadow import promotion
 
-    promotion.promote(_lifecycle(environment), market, f"by hand: {reason}", {})
+    lifecycle = _lifecycle(environment)
+    promotion.promote(lifecycle, market, f"by hand: {reason}", {})
     print(f"{market}: promoted")
+    print_notes(Console(), lifecycle, market)
 
 
 @app.command
@@ -141,8 +146,10 @@ def rollback(
     """Bring the champion before the present one back."""
     from apps.shadow import promotion
 
-    old, new = promotion.rollback(_lifecycle(environment), market, reason, champion and champion.removeprefix("v"))
+    lifecycle = _lifecycle(environment)
+    old, new = promotion.rollback(lifecycle, market, reason, champion and champion.removeprefix("v"))
     print(f"{market}: v{old} -> v{new}")
+    print_notes(Console(), lifecycle, market)
 
 
 @app.command
@@ -169,6 +176,14 @@ def print_verdict(console: Console, market: str, verdict: "Verdict") -> None:
     )
     console.print(table)
     console.print(f"[bold]{market}: {verdict.decision}[/bold]: {verdict.reason}", highlight=False)
+
+
+def print_notes(console: Console, lifecycle: "Lifecycle", market: str) -> None:
+    """What waits for a person by the market's rollout policy, a line each."""
+    from apps.shadow.promotion import notes
+
+    for note in notes(lifecycle, market):
+        console.print(f"{market}: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_reviewed(console: Console, market: str, found: "Reviewed") -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from apps.shadow.review import review
+from apps.shadow.rollout import pinned_to
 from apps.shadow.second_verdict import SecondVerdict
 from libs.base.market import Market
 from libs.models.history import Promotion, Roles
@@ -78,6 +79,8 @@ def why_not(roles: Roles, market: Market, promotion: Promotion, verdict: SecondV
     last = verdict.purchases.complete_at + timedelta(days=policy.demotion_days)
     if roles.champion != promotion.version:
         return f"v{roles.champion} is champion by now"
+    if pinned_to(market.shadow.rollout) == promotion.version:
+        return f"the market is pinned to v{promotion.version}"
     if policy.policy != "act":
         return "the policy is to report"
     if datetime.now(UTC) > last:

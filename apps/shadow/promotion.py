@@ -1,5 +1,7 @@
 """Judge a market's window, and change the champion: promote, reject, roll back, by `libs.models.protocol`.
 
+What a rollout policy holds back is noted with its window in the registry, beside the version.
+
 Killed anywhere, what answers is the old champion or the new one, whole; the same command run again finishes. The old
 champion's package stays, so that a rollback is the same swap backwards.
 """
@@ -12,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from apps.shadow.comparison import compare, read_losses
+from apps.shadow.rollout import held_back, held_note, pin_note
 from apps.shadow.verdict import Verdict, decide
 from libs.features.lake import Lake
 from libs.models.history import Roles
@@ -19,6 +22,8 @@ from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import read_window
 from libs.models.protocol import Request
 from libs.models.registry import Version
+
+_SHOWN_IN = "fitwave.shown_in"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Shadow:
     window: str
     hours: float
     roles: Roles
+
+    @property
+    def shown(self) -> bool:
+        """Whether the challenger has been shown to be better in this window, and is held back since."""
+        return self.challenger.tags.get(_SHOWN_IN) == self.window
 
 
 def shadow_of(lifecycle: Lifecycle, market: str) -> Shadow | None:
@@ -59,11 +69,12 @@ def judge_window(lifecycle: Lifecycle, shadow: Shadow) -> Judged:
     window = lifecycle.environment.market(shadow.market).shadow
     pairs, counts = read_window(Lake.open(lifecycle.environment.lake), shadow.market, shadow.window)
     losses = read_losses(Path(shadow.challenger.ref.path))
-    return Judged(decide(compare(pairs, counts, losses, window), window, shadow.hours), pairs, losses)
+    shown = shadow.shown and held_back(window.rollout)
+    return Judged(decide(compare(pairs, counts, losses, window), window, shadow.hours, shown), pairs, losses)
 
 
 def settle(lifecycle: Lifecycle, market: str) -> Verdict | None:
-    """Judge the market's window and act on the verdict; None when nothing is shadowed.
+    """Judge the market's window and act on the verdict by its rollout policy; None when nothing is shadowed.
 
     Raises:
         DataError: the roles have changed since they were judged.
@@ -75,11 +86,25 @@ def settle(lifecycle: Lifecycle, market: str) -> Verdict | None:
             lifecycle.publish()
         return None
     verdict = judge_window(lifecycle, shadow).verdict
-    if verdict.decision == "promote":
+    if verdict.decision == "promote" and held_back(lifecycle.environment.market(market).shadow.rollout):
+        lifecycle.registry.tag(market, shadow.challenger.number, {_SHOWN_IN: shadow.window})
+    elif verdict.decision == "promote":
         promote(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
     elif verdict.decision == "reject":
         reject(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
     return verdict
+
+
+def notes(lifecycle: Lifecycle, market: str) -> list[str]:
+    """What the market's rollout policy has to say of who is champion and challenger; nothing where it waits for none.
+
+    Raises:
+        TransientError: a store is away.
+    """
+    rollout, shadow = lifecycle.environment.market(market).shadow.rollout, shadow_of(lifecycle, market)
+    held = shadow is not None and shadow.shown and held_back(rollout)
+    found = [held_note(rollout, market, shadow.challenger.number)] if shadow is not None and held else []
+    return [note for note in (*found, pin_note(rollout, market, lifecycle.history(market))) if note]
 
 
 def promote(

@@ -25,11 +25,12 @@ class Verdict:
         return {name: plain(value) for name, value in asdict(self).items()}
 
 
-def decide(comparison: Comparison, window: ShadowWindow, hours: float) -> Verdict:
+def decide(comparison: Comparison, window: ShadowWindow, hours: float, shown: bool = False) -> Verdict:
     """Judge a window that has been open for `hours`.
 
     A part that the data cannot settle yet is `open` and never vetoes; when the window's time is up, what is still
-    open counts as not shown, and the challenger goes.
+    open counts as not shown, and the challenger goes. `shown`: everything has been shown before in this window, and
+    since then a person is waited for; then time alone rejects nothing.
     """
     left = max(0.0, window.max_hours - hours)
     checks = checks_of(comparison, window, left)
@@ -39,7 +40,7 @@ def decide(comparison: Comparison, window: ShadowWindow, hours: float) -> Verdic
         return Verdict("reject", _say(bad), checks, comparison)
     if not still_open:
         return Verdict("promote", "no worse in errors and latency, better in quality", checks, comparison)
-    if not left:
+    if not left and not shown:
         return Verdict(
             "reject", f"not shown to be better in {window.max_hours:g} h: {_say(still_open)}", checks, comparison
         )

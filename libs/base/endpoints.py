@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
-from libs.base.market import Frozen
+from libs.base.frozen import Frozen
 
 # The one switch that makes Ray bind, advertise and look for the loopback address; its name tells of other systems.
 LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"

@@ -9,8 +9,9 @@ import yaml
 from pydantic import Field, ValidationError
 
 from libs.base.errors import DataError
+from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
-from libs.base.market import Frozen, Market, Replicas
+from libs.base.market import Market, Replicas
 
 T = TypeVar("T", bound=Frozen)
 

@@ -4,20 +4,16 @@ import math
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
+from libs.base.rollout import Rollout, ShadowRollout
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 # The weekly job is where labels are looked at.
 _WEEK_DAYS = 7
-
-
-class Frozen(BaseModel):
-    """Config read at the edge: unknown keys are errors, values never change afterwards."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class KnownArticleRule(Frozen):
@@ -193,6 +189,7 @@ class ShadowWindow(Frozen):
     min_completion: Share = 0.98
     retention_days: Days = 90
     second_verdict: SecondVerdictPolicy = SecondVerdictPolicy()
+    rollout: Rollout = ShadowRollout()
 
 
 class Recommendation(Frozen):

@@ -11,7 +11,8 @@ import xgboost as xgb
 from pydantic import ValidationError
 
 from libs.base.errors import DataError
-from libs.base.market import Frozen, Recommendation
+from libs.base.frozen import Frozen
+from libs.base.market import Recommendation
 from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
 from libs.models.abstention import Abstention

@@ -39,6 +39,14 @@ def test_an_equal_model_is_rejected_when_its_time_is_up() -> None:
     assert verdict.reason.startswith("not shown to be better in 24 h: quality: log loss lower by")
 
 
+def test_what_was_shown_and_waits_for_a_person_is_not_rejected_for_its_time_but_for_what_is_bad() -> None:
+    def late(better_by: float) -> Verdict:
+        frame = pairs()
+        return decide(compare(frame, counts_for(frame), losses(better_by), WINDOW), WINDOW, 30.0, shown=True)
+
+    assert [late(better_by).decision for better_by in (0.03, 0.0, -0.05)] == ["promote", "extend", "reject"]
+
+
 def test_a_worse_model_is_rejected_at_once() -> None:
     verdict = judge(pairs(), losses(-0.05))
     assert verdict.decision == "reject"
