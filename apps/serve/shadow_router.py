@@ -1,6 +1,7 @@
 """The ShadowRouter deployment: the champion answers now; a sample is mirrored to the challenger, out of the way."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from libs.calls.caller import Caller
 from libs.calls.frames import Method
 from libs.features.snapshot import Question
 from libs.models.contract import SizeAnswer, SizeQuery
+from libs.models.live_counts import LiveCounts
 from libs.models.pair_writer import PairLog
 from libs.models.sampling import in_sample
 from libs.models.scorer import Scored
@@ -35,6 +37,8 @@ class ShadowRouter(Called):
         self._feature_lookup = Caller(feature_lookup)
         self._size_models = {name: Caller(handle) for name, handle in size_models.items()}
         self._size_model_of: Mapping[str, str] = {}
+        self._counted_as: Mapping[str, str] = {}
+        self._live = LiveCounts(lake)
         self._pair_log = PairLog(lake)
         self._mirror = Mirror(self._pair_log, home)
 
@@ -45,10 +49,13 @@ class ShadowRouter(Called):
         return await super().record_replica_metadata()
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Take `{"markets": {market: {"size_model": deployment, "challenger": {...} | null}}, "pair_flush_s": s}`."""
+        """Take `{"markets": {market: {"size_model": deployment, "counted_as": version | null, "challenger": {...} |
+        null}}, "pair_flush_s": s}`; what is counted is the champion's live answers, where they are guarded.
+        """
         self._pair_log.flush_s = user_config["pair_flush_s"]
         markets = user_config["markets"]
         self._size_model_of = {name: market["size_model"] for name, market in markets.items()}
+        self._counted_as = {name: one["counted_as"] for name, one in markets.items() if one["counted_as"]}
         self._mirror.set_targets(
             {
                 name: MirrorTarget(market=name, **market["challenger"])
@@ -61,6 +68,7 @@ class ShadowRouter(Called):
         """Serve awaits this when it takes a replica away, after its last request: nothing is left unwritten."""
         await self._mirror.drain()
         await asyncio.to_thread(self._pair_log.close)
+        await asyncio.to_thread(self._live.close)
 
     async def recommend(self, queries: list[SizeQuery]) -> list[SizeAnswer]:
         """Answer a batch of one market, in order.
@@ -76,11 +84,27 @@ class ShadowRouter(Called):
         ]
         articles = [question.article_id for question in questions]
         features = await self._feature_lookup.call(LOOK_UP, market, questions)
-        model = self._size_models[self._size_model_of[market]]
-        scored = await model.call(SCORE, market, features, articles)
+        scored = await self._score(market, features, articles, len(queries))
         if not queries[0].by_hand:  # those come alone
             self._start_mirror(market, queries, features, scored)
         return _split(queries, scored)
+
+    async def _score(self, market: str, features: bytes, articles: list[str], requests: int) -> Scored:
+        """The champion's answers. One that is given up by its caller has not failed, and its time counts."""
+        version, begin, failed = self._counted_as.get(market), time.perf_counter(), False
+        try:
+            model = self._size_models[self._size_model_of[market]]
+            scored = await model.call(SCORE, market, features, articles)
+        except Exception:
+            failed = True
+            raise
+        else:
+            # While a champion is swapped, models and routers do not change at the same moment.
+            version = version and scored.version
+            return scored
+        finally:
+            if version:
+                self._live.add(market, version, requests, failed, time.perf_counter() - begin)
 
     def _start_mirror(self, market: str, queries: list[SizeQuery], features: bytes, scored: Scored) -> None:
         target = self._mirror.target(market)

@@ -116,6 +116,19 @@ def review(*, market: Markets = None, all_: All = False, environment: Environmen
 
 
 @app.command
+def guard(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
+    """Look at what was promoted lately in live traffic, and go back if it fails or is slow, by `shadow.guard`."""
+    from apps.shadow.guard import watch
+
+    lifecycle, console = _lifecycle(environment), Console()
+    for name in _chosen(lifecycle, market, all_):
+        live = watch(lifecycle, name)
+        told = "nothing is guarded" if live is None else live.told()
+        then = f"; rolled back: {live.breach}" if live is not None and live.breach else ""
+        console.print(f"{name}: {told}{then}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command
 def promote(*, market: Market, reason: Reason, environment: EnvironmentName = None) -> None:
     """Promote the challenger by hand, whatever the verdict."""
     from apps.shadow import promotion

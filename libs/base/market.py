@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
-from libs.base.rollout import Rollout, ShadowRollout
+from libs.base.rollout import Guard, Rollout, ShadowRollout
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3650)]
@@ -190,6 +190,7 @@ class ShadowWindow(Frozen):
     retention_days: Days = 90
     second_verdict: SecondVerdictPolicy = SecondVerdictPolicy()
     rollout: Rollout = ShadowRollout()
+    guard: Guard | None = None
 
 
 class Recommendation(Frozen):

@@ -1,4 +1,4 @@
-"""What follows a verdict of promote: the market's rollout policy."""
+"""What follows a verdict of promote: the market's rollout policy, and the guard of what was promoted."""
 
 from typing import Annotated, Literal
 
@@ -24,6 +24,17 @@ class PinnedRollout(Frozen):
 
     policy: Literal["pinned"]
     version: int = Field(ge=1)
+
+
+class Guard(Frozen):
+    """For how many `hours` a promoted version is watched in live traffic, and what makes it go: surely a larger share
+    of failed requests, or surely a longer mean time than these.
+    """
+
+    hours: float = Field(default=24.0, gt=0)
+    max_error_share: float = Field(default=0.01, gt=0, lt=1)
+    max_mean_ms: float = Field(gt=0)
+    alpha: float = Field(default=0.01, gt=0, lt=0.5)
 
 
 Rollout = Annotated[ShadowRollout | ApprovalRollout | PinnedRollout, Field(discriminator="policy")]

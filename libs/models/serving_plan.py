@@ -199,6 +199,7 @@ def _router_config(environment: Environment, state: LiveState) -> dict[str, Any]
         "markets": {
             name: {
                 "size_model": size_model_deployment(environment, name),
+                "counted_as": state.champions[name].version if environment.market(name).shadow.guard else None,
                 "challenger": _mirror(environment, name, state.challengers.get(name)),
             }
             for name in sorted(state.champions)

@@ -7,6 +7,7 @@ import pytest
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
+from libs.models.contract import ModelRef
 from libs.models.serving_plan import LiveState, render
 from tests.environments import SMALL_MARKET, environment_in
 
@@ -52,6 +53,20 @@ def test_the_console_is_an_application_of_its_own_that_is_shown_all_of_the_confi
     [deployment] = console["deployments"]
     assert Environment.model_validate(deployment["user_config"]["environment"]) == environment
     assert Endpoints.model_validate(deployment["user_config"]["endpoints"]) == ENDPOINTS
+
+
+@pytest.mark.parametrize(
+    ("guard", "counted_as"), [(None, None), ({"max_mean_ms": 50}, "7")], ids=["unguarded", "guarded"]
+)
+def test_live_answers_are_counted_only_where_a_guard_reads_them(
+    guard: dict[str, Any] | None, counted_as: str | None, tmp_path: Path
+) -> None:
+    market = SMALL_MARKET | {"shadow": SMALL_MARKET["shadow"] | {"guard": guard}}
+    environment = environment_in(tmp_path, "test", {"de": market})
+    state = LiveState({"de": ModelRef("7", "/nowhere", "0")}, {})
+    deployments = render(environment, ENDPOINTS, state)["applications"][0]["deployments"]
+    [router] = [one["user_config"] for one in deployments if one["name"] == "ShadowRouter"]
+    assert router["markets"]["de"]["counted_as"] == counted_as
 
 
 def test_there_need_be_no_console(tmp_path: Path) -> None:
