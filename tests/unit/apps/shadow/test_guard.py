@@ -31,7 +31,8 @@ def spans(number: int, failed: int = 0, ms: float = 20.0) -> pl.DataFrame:
         (spans(4000), ""),
         (spans(4000, failed=1), ""),
         (spans(3, failed=200), ""),
-        (spans(10, failed=200), "100.00% of the requests failed, surely over 1.00%"),
+        (spans(6, failed=200), ""),
+        (spans(7, failed=200), "100.00% of the requests failed, surely over 1.00%"),
         (spans(2000, failed=6), "3.00% of the requests failed, surely over 1.00%"),
         (spans(40, ms=500.0), ""),
         (spans(100, ms=80.0), "ms on average, surely over 50 ms"),
@@ -42,6 +43,15 @@ def test_only_what_is_surely_beyond_a_bound_is_a_breach(found: pl.DataFrame, bre
     live = judge_live(found, "2", GUARD)
     assert breach in live.breach
     assert bool(breach) == bool(live.breach)
+
+
+def test_an_outage_after_good_hours_takes_longer_to_be_sure_of() -> None:
+    def breach(number: int) -> str:
+        outage = spans(number, failed=200).with_columns(pl.col("at") + 21_600)
+        return judge_live(pl.concat([spans(2_160), outage]), "2", GUARD).breach
+
+    assert not breach(43)
+    assert breach(44)
 
 
 def history(*more: tuple[str, str, str]) -> History:
