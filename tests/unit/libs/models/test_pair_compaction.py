@@ -105,7 +105,7 @@ def test_a_file_that_is_large_enough_is_not_written_again(lake: Lake, monkeypatc
     assert read(lake) == sorted(f"r{number}" for number in range(13))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(
     st.lists(
         st.one_of(
