@@ -4,7 +4,6 @@ They stand beside the lake's tables, a file an hour and router, by market and ve
 """
 
 import json
-import logging
 import threading
 import time
 import uuid
@@ -15,13 +14,11 @@ import polars as pl
 import pyarrow.fs as pa_fs
 
 from libs.features.lake import Lake
+from libs.models.flush_thread import FlushThread
 from libs.models.pair_log import files, write_counts
-
-log = logging.getLogger(__name__)
 
 SPAN_S = 10
 _HOUR_S = 3600
-_FLUSH_S = 5.0
 SCHEMA = {"router": pl.String, "at": pl.Int64, "requests": pl.Int64, "failed": pl.Int64, "seconds": pl.Float64}
 
 # Of one market's version in one hour: by the span's begin, its requests, failures and seconds.
@@ -39,9 +36,7 @@ class LiveCounts:
         self._found: dict[_Key, _Spans] = {}
         self._changed: set[_Key] = set()
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._flush_forever, daemon=True)
-        self._thread.start()
+        self._thread = FlushThread(self.flush, "the counts of live answers")
 
     def add(self, market: str, version: str, requests: int, failed: bool, seconds: float) -> None:
         """Count a batch of requests that took so long, each of which failed if the batch did."""
@@ -67,9 +62,7 @@ class LiveCounts:
 
     def close(self) -> None:
         """Stop the thread and write what is left."""
-        self._stopping.set()
-        self._thread.join()
-        self.flush()
+        self._thread.close()
 
     def _written(self, key: _Key, spans: _Spans) -> None:
         with self._lock:
@@ -77,13 +70,6 @@ class LiveCounts:
                 self._changed.discard(key)
                 if key[2] + _HOUR_S < self._clock():
                     del self._found[key]
-
-    def _flush_forever(self) -> None:
-        while not self._stopping.wait(_FLUSH_S):
-            try:
-                self.flush()
-            except OSError:
-                log.exception("the counts of live answers could not be written; they are kept and tried again")
 
 
 def read_live(lake: Lake, market: str, version: str, since: datetime) -> pl.DataFrame:

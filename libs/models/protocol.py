@@ -22,7 +22,7 @@ champion, until anybody's next request; every request, a refused one too, first 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from libs.base.errors import DataError
 from libs.models.history import History, Mark, Roles
@@ -31,7 +31,7 @@ from libs.models.ledger import Action, Entry
 Step = Literal[
     "look", "lock", "read", "commit", "champion", "challenger", "tag", "render", "serve", "settle", "release", "end"
 ]
-STEPS: tuple[Step, ...] = Step.__args__  # type: ignore[attr-defined]
+STEPS: tuple[Step, ...] = get_args(Step)
 # What is done only while the lock is held.
 LOCKED = frozenset(STEPS[STEPS.index("read") : STEPS.index("release")])
 

@@ -4,7 +4,6 @@ A replica looks at one batch a second, and writes its counts beside the lake's t
 """
 
 import json
-import logging
 import threading
 import time
 import uuid
@@ -22,12 +21,10 @@ from libs.features.lake import Lake
 from libs.features.snapshot import Snapshot
 from libs.models.contract import ModelRef
 from libs.models.distributions import Distributions
+from libs.models.flush_thread import FlushThread
 from libs.models.package import Package
 
-log = logging.getLogger(__name__)
-
 _LOOK_EVERY_S = 1.0
-_FLUSH_S = 5.0
 # Of one batch: a few milliseconds of work for the replica.
 _MOST_QUESTIONS = 64
 
@@ -58,9 +55,7 @@ class TrafficWatch:
         self._found: dict[tuple[str, str, date], Looked] = defaultdict(Looked)
         self._changed: Counter[tuple[str, str, date]] = Counter()
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._flush_forever, daemon=True)
-        self._thread.start()
+        self._thread = FlushThread(self.flush, "the counts of live traffic")
 
     def look(self, market: str, ref: ModelRef, package: Package, snapshot: Snapshot) -> None:
         """Count the questions of a batch, or some of a large one, if none was counted within the last second."""
@@ -100,16 +95,7 @@ class TrafficWatch:
 
     def close(self) -> None:
         """Stop the thread and write what is left."""
-        self._stopping.set()
-        self._thread.join()
-        self.flush()
-
-    def _flush_forever(self) -> None:
-        while not self._stopping.wait(_FLUSH_S):
-            try:
-                self.flush()
-            except OSError:
-                log.exception("the counts of live traffic could not be written; they are kept and tried again")
+        self._thread.close()
 
 
 def read_traffic(lake: Lake, market: str, version: str, days: int, until: date) -> Looked:
