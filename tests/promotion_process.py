@@ -44,24 +44,27 @@ class Halt:
 
 
 def run(environment: Environment, endpoints: Endpoints, market: str, action: str, log: Path, halt: Halt | None) -> None:
-    """Promote, reject or roll back; what came of it is written to `log`."""
+    """Promote, reject, roll back or go on with a canary; what came of it is written to `log`."""
     from apps.shadow import promotion
     from libs.base import redis_lock
     from libs.base.errors import FitwaveError
     from libs.models.lifecycle import Lifecycle
+    from libs.models.role_request import Request
 
     redis_lock.HELD_S = HELD_S
     if halt is not None:
         halt.set_up()
     lifecycle = Lifecycle.of(environment, endpoints)
-    name, _, champion = action.partition(" ")
+    name, _, what = action.partition(" ")
     try:
         if name == "promote":
             promotion.promote(lifecycle, market, "test", {})
         elif name == "reject":
             promotion.reject(lifecycle, market, "test", {})
+        elif name == "canary":
+            lifecycle.change(Request("canary", (market,), reason="test", canary_share=float(what)))
         else:
-            promotion.rollback(lifecycle, market, "test", champion)
+            promotion.rollback(lifecycle, market, "test", what)
     except FitwaveError as error:
         log.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
     else:

@@ -31,7 +31,9 @@ _MAX_IN_FLIGHT = 32
 
 @dataclass(frozen=True)
 class MirrorTarget:
-    """A market's challenger as the router knows it: only by name."""
+    """A market's challenger as the router knows it: only by name. In a canary, it answers a share of the customers, if
+    it does so in time.
+    """
 
     market: str
     application: str
@@ -39,6 +41,8 @@ class MirrorTarget:
     window: str
     share: float
     timeout_s: float
+    canary_share: float = 0.0
+    canary_timeout_s: float = 0.0
 
 
 class Mirror:
@@ -53,11 +57,13 @@ class Mirror:
 
     def set_targets(self, targets: Mapping[str, MirrorTarget]) -> None:
         """Follow the challengers that are there now."""
+        windows = {target.window for target in targets.values()}
+        gone = [target.application for target in self._targets.values() if target.window not in windows]
         self._targets = targets
         self._pair_log.set_windows((target.market, target.window) for target in targets.values())
-        while self._callers:
-            _, caller = self._callers.popitem()
-            caller.close()
+        for application in gone:
+            if caller := self._callers.pop(application, None):
+                caller.close()
 
     def target(self, market: str) -> MirrorTarget | None:
         """The market's challenger, if it has one."""
@@ -83,6 +89,17 @@ class Mirror:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def ask(self, target: MirrorTarget, features: bytes, articles: list[str], timeout_s: float) -> Scored:
+        """The challenger's answers.
+
+        Raises:
+            TimeoutError: they are not there in time.
+            Exception: whatever becomes of a call to a deployment.
+        """
+        async with asyncio.timeout(timeout_s):
+            caller = await self._caller(target)
+            return await caller.call(SCORE, target.market, features, articles)
+
     async def drain(self) -> None:
         """Wait for the mirrored calls under way, each of which ends by itself."""
         if self._tasks:
@@ -92,10 +109,8 @@ class Mirror:
         questions = [question for pair in pairs for question in range(pair.start, pair.end)]
         articles = [article for pair in pairs for article in pair.query.article_ids]
         try:
-            async with asyncio.timeout(target.timeout_s):
-                caller = await self._caller(target)
-                asked = pack(snapshot.select(questions))
-                challenger = await caller.call(SCORE, target.market, asked, articles)
+            asked = pack(snapshot.select(questions))
+            challenger = await self.ask(target, asked, articles, target.timeout_s)
         except TimeoutError:
             self._record(target, pairs, snapshot, champion, None, TIMEOUT)
         except Busy:

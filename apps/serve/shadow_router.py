@@ -1,12 +1,17 @@
-"""The ShadowRouter deployment: the champion answers now; a sample is mirrored to the challenger, out of the way."""
+"""The ShadowRouter deployment: the champion answers now; a sample is mirrored to the challenger, out of the way.
+
+In a canary the challenger answers some customers, and these are not mirrored.
+"""
 
 import asyncio
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from apps.serve.canary import Batch, apart, chosen_by, together
 from apps.serve.feature_lookup import LOOK_UP
 from apps.serve.mirror import Mirror, MirrorTarget
 from libs.calls.called import Called
@@ -19,6 +24,8 @@ from libs.models.pair_writer import PairLog
 from libs.models.sampling import in_sample
 from libs.models.scorer import Scored
 from libs.models.size_model import SCORE
+
+log = logging.getLogger(__name__)
 
 RECOMMEND = Method("recommend", tuple[list[SizeQuery]], list[SizeAnswer])
 
@@ -50,7 +57,7 @@ class ShadowRouter(Called):
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take `{"markets": {market: {"size_model": deployment, "counted_as": version | null, "challenger": {...} |
-        null}}, "pair_flush_s": s}`; what is counted is the champion's live answers, where they are guarded.
+        null}}, "pair_flush_s": s}`; what is counted is the champion's live answers, where somebody judges them.
         """
         self._pair_log.flush_s = user_config["pair_flush_s"]
         markets = user_config["markets"]
@@ -82,19 +89,43 @@ class ShadowRouter(Called):
             for query in queries
             for article in query.article_ids
         ]
-        articles = [question.article_id for question in questions]
-        features = await self._feature_lookup.call(LOOK_UP, market, questions)
-        scored = await self._score(market, features, articles, len(queries))
-        if not queries[0].by_hand:  # those come alone
-            self._start_mirror(market, queries, features, scored)
-        return _split(queries, scored)
+        batch = Batch(queries, await self._feature_lookup.call(LOOK_UP, market, questions))
+        target = self._mirror.target(market)
+        chosen = chosen_by(target, queries)
+        if target is None or not any(chosen):
+            return await self._by_champion(batch)
+        rest, canary = apart(batch, chosen)
+        both = await asyncio.gather(self._by_champion(rest), self._by_challenger(target, canary))
+        return together(chosen, *both)
 
-    async def _score(self, market: str, features: bytes, articles: list[str], requests: int) -> Scored:
-        """The champion's answers. One that is given up by its caller has not failed, and its time counts."""
-        version, begin, failed = self._counted_as.get(market), time.perf_counter(), False
+    async def _by_champion(self, batch: Batch) -> list[SizeAnswer]:
+        if not batch.queries:
+            return []
+        scored = await self._score(batch)
+        if not batch.queries[0].by_hand:  # those come alone
+            self._start_mirror(batch.market, batch.queries, batch.features, scored)
+        return _split(batch.queries, scored)
+
+    async def _by_challenger(self, target: MirrorTarget, batch: Batch) -> list[SizeAnswer]:
+        """The challenger's answers, or the champion's: no customer is told of a canary that fails."""
+        answers = self._mirror.ask(target, batch.features, batch.articles, target.canary_timeout_s)
         try:
-            model = self._size_models[self._size_model_of[market]]
-            scored = await model.call(SCORE, market, features, articles)
+            scored = await self._counted(batch, target.version, answers)
+        except Exception as error:  # whatever it was, it is counted, and by that the canary is stopped
+            log.warning("market %s: the champion answers for v%s: %s", batch.market, target.version, repr(error))
+            scored = await self._score(batch)
+        return _split(batch.queries, scored)
+
+    async def _score(self, batch: Batch) -> Scored:
+        model = self._size_models[self._size_model_of[batch.market]]
+        answers = model.call(SCORE, batch.market, batch.features, batch.articles)
+        return await self._counted(batch, self._counted_as.get(batch.market), answers)
+
+    async def _counted(self, batch: Batch, version: str | None, answers: Coroutine[Any, Any, Scored]) -> Scored:
+        """A version's answers. One that is given up by its caller has not failed, and its time counts."""
+        begin, failed = time.perf_counter(), False
+        try:
+            scored = await answers
         except Exception:
             failed = True
             raise
@@ -104,7 +135,7 @@ class ShadowRouter(Called):
             return scored
         finally:
             if version:
-                self._live.add(market, version, requests, failed, time.perf_counter() - begin)
+                self._live.add(batch.market, version, len(batch.queries), failed, time.perf_counter() - begin)
 
     def _start_mirror(self, market: str, queries: list[SizeQuery], features: bytes, scored: Scored) -> None:
         target = self._mirror.target(market)

@@ -7,15 +7,19 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from apps.shadow.schedule_cli import app as schedule_app
 from libs.base.environment import load_environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
+    from apps.shadow.canary import CanaryStep
     from apps.shadow.demotion import Reviewed
     from apps.shadow.verdict import Verdict
     from libs.models.lifecycle import Lifecycle
 
 app = App(name="shadow", help="Shadow windows: status, comparison, verdict, promotion, rollback, history, pairs.")
+
+app.command(schedule_app)
 
 Market = Annotated[str, Parameter(name="--market", help="The market.")]
 Markets = Annotated[list[str] | None, Parameter(name="--market", help="A market; several times if need be.")]
@@ -26,7 +30,7 @@ EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="De
 
 @app.command
 def status(*, environment: EnvironmentName = None) -> None:
-    """Champion, challenger and window of every market, and what waits for a person."""
+    """Champion, challenger and window of every market, what waits for a person, and how far a canary is."""
     from apps.shadow.promotion import shadow_of
 
     lifecycle, console = _lifecycle(environment), Console()
@@ -61,24 +65,27 @@ def compare(
         raise DataError(f"market {market!r} has no challenger; see `fitwave shadow status`")
     verdict = judge_window(lifecycle, shadow).verdict if page is None else write_page(lifecycle, shadow, page)
     print_verdict(Console(), market, verdict)
+    print_notes(Console(), lifecycle, market)
 
 
 @app.command
 def settle(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
     """Judge the windows and act: promote what is better, reject what is not, leave open what is undecided.
 
-    `shadow.rollout` says whether what is better waits for a person. Then keep the pair log up, as `compact` does.
+    `shadow.rollout` says whether what is better waits for a person, or answers a share of the customers first; a canary
+    is taken a step further, or stopped. Then keep the pair log up, as `compact` does.
     """
     from apps.shadow import promotion
     from apps.shadow.upkeep import keep_up
 
     lifecycle, console = _lifecycle(environment), Console()
     for name in _chosen(lifecycle, market, all_):
-        verdict = promotion.settle(lifecycle, name)
-        if verdict is None:
+        settled = promotion.settle(lifecycle, name)
+        if settled is None:
             console.print(f"{name}: nothing is shadowed")
         else:
-            print_verdict(console, name, verdict)
+            print_verdict(console, name, settled.verdict)
+            print_canary(console, lifecycle, name, settled.canary)
         print_notes(console, lifecycle, name)
         console.print(keep_up(lifecycle, name).told(), highlight=False)
 
@@ -117,15 +124,16 @@ def review(*, market: Markets = None, all_: All = False, environment: Environmen
 
 @app.command
 def guard(*, market: Markets = None, all_: All = False, environment: EnvironmentName = None) -> None:
-    """Look at what was promoted lately in live traffic, and go back if it fails or is slow, by `shadow.guard`."""
+    """Look at what was promoted lately in live traffic, and go back if it fails or is slow, by `shadow.guard`.
+
+    A canary that fails or is slow is stopped, by `shadow.rollout`.
+    """
     from apps.shadow.guard import watch
 
     lifecycle, console = _lifecycle(environment), Console()
     for name in _chosen(lifecycle, market, all_):
-        live = watch(lifecycle, name)
-        told = "nothing is guarded" if live is None else live.told()
-        then = f"; rolled back: {live.breach}" if live is not None and live.breach else ""
-        console.print(f"{name}: {told}{then}", highlight=False, markup=False, soft_wrap=True)
+        for told in watch(lifecycle, name).told():
+            console.print(f"{name}: {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command
@@ -168,13 +176,15 @@ def rollback(
 @app.command
 def history(*, market: Market, environment: EnvironmentName = None) -> None:
     """The ledger of a market: what became champion when, and why."""
+    from apps.shadow.rollout import name_of
     from libs.models.ledger import Ledger
 
     settings = load_environment(environment)
     table = Table("at", "action", "version", "before", "reason")
     for entry in Ledger(settings.home).entries(settings.market(market).name):
         previous = f"v{entry.previous}" if entry.previous else ""
-        table.add_row(entry.at, entry.action, f"v{entry.version}", previous, entry.reason)
+        share = f" {name_of(entry.canary_share)}" if entry.canary_share is not None else ""
+        table.add_row(entry.at, entry.action + share, f"v{entry.version}", previous, entry.reason)
     Console().print(table)
 
 
@@ -191,8 +201,16 @@ def print_verdict(console: Console, market: str, verdict: "Verdict") -> None:
     console.print(f"[bold]{market}: {verdict.decision}[/bold]: {verdict.reason}", highlight=False)
 
 
+def print_canary(console: Console, lifecycle: "Lifecycle", market: str, step: "CanaryStep | None") -> None:
+    """How the canary's step went that was settled, if it is over, and by which entry."""
+    if step is not None and step.state in ("breach", "done"):
+        entry = lifecycle.history(market).entries[-1]
+        console.print(f"{market}: {step.told()}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{market}: {entry.action}: {entry.reason}", highlight=False, markup=False, soft_wrap=True)
+
+
 def print_notes(console: Console, lifecycle: "Lifecycle", market: str) -> None:
-    """What waits for a person by the market's rollout policy, a line each."""
+    """What waits for a person by the market's rollout policy, and a canary, a line each."""
     from apps.shadow.promotion import notes
 
     for note in notes(lifecycle, market):

@@ -15,7 +15,7 @@ from apps.shadow.second_verdict import SecondVerdict
 from libs.base.market import Market
 from libs.models.history import Promotion, Roles
 from libs.models.lifecycle import Lifecycle
-from libs.models.protocol import Request
+from libs.models.role_request import Request
 
 _DECISION, _REASON, _EVIDENCE = (f"fitwave.second_verdict{end}" for end in ("", "_reason", "_evidence"))
 

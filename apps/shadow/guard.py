@@ -1,43 +1,41 @@
 """Go back when a promoted version fails or is slow in live traffic, for the first hours after its promotion.
 
+A canary is looked at with it, and stopped as `settle` stops it.
+
 Killed anywhere, the same command run again finishes: a rollback from this version is made once.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import numpy as np
-import polars as pl
-
-from apps.shadow.confidence import Interval, track_mean, track_share
+from apps.shadow.canary import CanaryStep, stop_if_breached
+from apps.shadow.live import Live, forget_counts, judge_live
 from apps.shadow.rollout import pinned_to
-from apps.shadow.streams import Stream
-from apps.shadow.verdict import plain
 from libs.base.market import Market
-from libs.base.rollout import Guard
 from libs.features.lake import Lake
 from libs.models.history import History, Promotion
 from libs.models.lifecycle import Lifecycle
-from libs.models.live_counts import read_live, remove_before
-from libs.models.protocol import Request
+from libs.models.live_counts import read_live
+from libs.models.role_request import Request
 
 
 @dataclass(frozen=True)
-class Live:
-    """How a version's live answers went: the mean over spans of ten seconds; `breach` says what is surely beyond."""
+class Watched:
+    """What was looked at: the promoted version that is guarded, and the canary, where there is one."""
 
-    version: str
-    failed: Interval
-    seconds: Interval
-    breach: str
+    promoted: Live | None = None
+    canary: CanaryStep | None = None
 
-    def evidence(self) -> dict[str, Any]:
-        return {name: plain(value) for name, value in asdict(self).items()}
-
-    def told(self) -> str:
-        ms = 1000 * self.seconds.mean
-        return f"v{self.version}: {self.failed.mean:.2%} failed, {ms:.1f} ms on average, in {self.failed.n} spans"
+    def told(self) -> list[str]:
+        """What was seen and what followed, a line each."""
+        found = []
+        if self.canary is not None:
+            breach = self.canary.challenger.breach
+            found.append(self.canary.told() + (f"; stopped: {breach}" if breach else ""))
+        if self.promoted is not None:
+            breach = self.promoted.breach
+            found.append(self.promoted.told() + (f"; rolled back: {breach}" if breach else ""))
+        return found or ["nothing is guarded"]
 
 
 def guarded(market: Market, history: History, now: datetime) -> Promotion | None:
@@ -51,41 +49,24 @@ def guarded(market: Market, history: History, now: datetime) -> Promotion | None
     return last
 
 
-def watch(lifecycle: Lifecycle, market: str) -> Live | None:
-    """Look at the promoted version, and roll it back if it is surely beyond a bound; None where none is guarded.
+def watch(lifecycle: Lifecycle, market: str) -> Watched:
+    """Look at the promoted version and at a canary, and take back what is surely beyond a bound.
 
     Raises:
         DataError: the roles have changed meanwhile.
         TransientError: a store is away.
     """
-    config, history, now = lifecycle.environment.market(market), lifecycle.history(market), datetime.now(UTC)
-    guard, promotion = config.shadow.guard, guarded(config, history, now)
-    lake = Lake.open(lifecycle.environment.lake)
-    if guard is not None:
-        remove_before(lake, market, now - timedelta(hours=guard.hours))
-    if not history.settled:
+    if not lifecycle.history(market).settled:
         lifecycle.publish()
+    config, history, now = lifecycle.environment.market(market), lifecycle.history(market), datetime.now(UTC)
+    lake = Lake.open(lifecycle.environment.lake)
+    forget_counts(lake, config, history, now)
+    canary = stop_if_breached(lifecycle, market)
+    guard, promotion = config.shadow.guard, guarded(config, history, now)
     if guard is None or promotion is None:
-        return None
+        return Watched(canary=canary)
     live = judge_live(read_live(lake, market, promotion.version, promotion.at), promotion.version, guard)
     if live.breach:
         reason = f"live breach: {live.breach}"
         lifecycle.change(Request("rollback", (market,), promotion.version, reason, live.evidence()))
-    return live
-
-
-def judge_live(spans: pl.DataFrame, version: str, guard: Guard) -> Live:
-    """Judge a version's spans, each of which counts as one whatever its traffic; `alpha` is halved for the two."""
-    at = spans["at"].to_numpy() / 3600
-    unit, looks = pl.Series(np.arange(len(spans))), np.array([at.max(initial=0.0)])
-    alpha, most_s = guard.alpha / 2, guard.max_mean_ms / 1000
-    failed = track_share(
-        Stream.of(spans["failed"] / spans["requests"], unit, at), looks, alpha, guard.max_error_share
-    ).at(0)
-    seconds = track_mean(Stream.of(spans["seconds"] / spans["requests"], unit, at), looks, alpha).at(0)
-    found = []
-    if failed.lower > guard.max_error_share:
-        found.append(f"{failed.mean:.2%} of the requests failed, surely over {guard.max_error_share:.2%}")
-    if seconds.lower > most_s:
-        found.append(f"{1000 * seconds.mean:.1f} ms on average, surely over {guard.max_mean_ms:g} ms")
-    return Live(version, failed, seconds, "; ".join(found))
+    return Watched(live, canary)

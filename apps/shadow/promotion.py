@@ -13,15 +13,18 @@ from typing import Any
 
 import polars as pl
 
+from apps.shadow import canary
+from apps.shadow.canary import CanaryStep
 from apps.shadow.comparison import compare, read_losses
 from apps.shadow.rollout import held_back, held_note, pin_note
 from apps.shadow.verdict import Verdict, decide
+from libs.base.rollout import CanaryRollout, Rollout
 from libs.features.lake import Lake
 from libs.models.history import Roles
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import read_window
-from libs.models.protocol import Request
 from libs.models.registry import Version
+from libs.models.role_request import Request
 
 _SHOWN_IN = "fitwave.shown_in"
 
@@ -39,8 +42,8 @@ class Shadow:
 
     @property
     def shown(self) -> bool:
-        """Whether the challenger has been shown to be better in this window, and is held back since."""
-        return self.challenger.tags.get(_SHOWN_IN) == self.window
+        """Whether the challenger has been shown to be better in this window, and is held back or in a canary since."""
+        return self.roles.canary_share is not None or self.challenger.tags.get(_SHOWN_IN) == self.window
 
 
 def shadow_of(lifecycle: Lifecycle, market: str) -> Shadow | None:
@@ -69,42 +72,72 @@ def judge_window(lifecycle: Lifecycle, shadow: Shadow) -> Judged:
     window = lifecycle.environment.market(shadow.market).shadow
     pairs, counts = read_window(Lake.open(lifecycle.environment.lake), shadow.market, shadow.window)
     losses = read_losses(Path(shadow.challenger.ref.path))
-    shown = shadow.shown and held_back(window.rollout)
+    shown = shadow.shown and window.rollout.policy != "shadow"
     return Judged(decide(compare(pairs, counts, losses, window), window, shadow.hours, shown), pairs, losses)
 
 
-def settle(lifecycle: Lifecycle, market: str) -> Verdict | None:
+@dataclass(frozen=True)
+class Settled:
+    """A window's verdict, and the canary's step that was judged with it, where there was one."""
+
+    verdict: Verdict
+    canary: CanaryStep | None = None
+
+
+def settle(lifecycle: Lifecycle, market: str) -> Settled | None:
     """Judge the market's window and act on the verdict by its rollout policy; None when nothing is shadowed.
+
+    In a canary the window goes on with the customers whom the champion answers, and what turns out bad in it goes, too.
 
     Raises:
         DataError: the roles have changed since they were judged.
         TransientError: a store is away.
     """
+    if not lifecycle.history(market).settled:
+        lifecycle.publish()
     shadow = shadow_of(lifecycle, market)
     if shadow is None:
-        if not lifecycle.history(market).settled:
-            lifecycle.publish()
         return None
-    verdict = judge_window(lifecycle, shadow).verdict
-    if verdict.decision == "promote" and held_back(lifecycle.environment.market(market).shadow.rollout):
-        lifecycle.registry.tag(market, shadow.challenger.number, {_SHOWN_IN: shadow.window})
-    elif verdict.decision == "promote":
-        promote(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
-    elif verdict.decision == "reject":
+    rollout, verdict = lifecycle.environment.market(market).shadow.rollout, judge_window(lifecycle, shadow).verdict
+    if verdict.decision == "reject":
         reject(lifecycle, market, verdict.reason, verdict.evidence(), shadow.roles)
-    return verdict
+        return Settled(verdict)
+    if isinstance(rollout, CanaryRollout) and shadow.roles.canary_share is not None:
+        return Settled(verdict, canary.go_on(lifecycle, market, verdict.evidence(), shadow.roles))
+    if verdict.decision == "promote":
+        _act_on_promote(lifecycle, shadow, rollout, verdict)
+    return Settled(verdict)
+
+
+def _act_on_promote(lifecycle: Lifecycle, shadow: Shadow, rollout: Rollout, verdict: Verdict) -> None:
+    if isinstance(rollout, CanaryRollout):
+        canary.begin(lifecycle, shadow.market, rollout, verdict.evidence(), shadow.roles)
+    elif held_back(rollout):
+        lifecycle.registry.tag(shadow.market, shadow.challenger.number, {_SHOWN_IN: shadow.window})
+    else:
+        promote(lifecycle, shadow.market, verdict.reason, verdict.evidence(), shadow.roles)
 
 
 def notes(lifecycle: Lifecycle, market: str) -> list[str]:
-    """What the market's rollout policy has to say of who is champion and challenger; nothing where it waits for none.
+    """What the market's rollout policy has to say of who is champion and challenger: who waits, how far a canary is.
 
     Raises:
         TransientError: a store is away.
     """
     rollout, shadow = lifecycle.environment.market(market).shadow.rollout, shadow_of(lifecycle, market)
-    held = shadow is not None and shadow.shown and held_back(rollout)
-    found = [held_note(rollout, market, shadow.challenger.number)] if shadow is not None and held else []
+    found = [] if shadow is None else window_notes(lifecycle, shadow)
     return [note for note in (*found, pin_note(rollout, market, lifecycle.history(market))) if note]
+
+
+def window_notes(lifecycle: Lifecycle, shadow: Shadow) -> list[str]:
+    """The same of an open window."""
+    rollout = lifecycle.environment.market(shadow.market).shadow.rollout
+    found = []
+    if shadow.shown and held_back(rollout):
+        found.append(held_note(rollout, shadow.market, shadow.challenger.number))
+    if (step := canary.canary_of(lifecycle, shadow.market)) is not None:
+        found.append(step.told())
+    return found
 
 
 def promote(

@@ -1,17 +1,38 @@
 """What a market's rollout policy makes of its verdicts, in words that say what a person can do."""
 
-from libs.base.rollout import PinnedRollout, Rollout
+from libs.base.rollout import ApprovalRollout, CanaryRollout, PinnedRollout, Rollout
 from libs.models.history import History
 
 
 def held_back(rollout: Rollout) -> bool:
-    """Whether a verdict of promote promotes nothing by itself."""
-    return rollout.policy != "shadow"
+    """Whether a verdict of promote waits for a person."""
+    return rollout.policy in ("approval", "pinned")
 
 
 def pinned_to(rollout: Rollout) -> str | None:
     """The version that a person has pinned the market to, if any."""
     return str(rollout.version) if isinstance(rollout, PinnedRollout) else None
+
+
+def in_words(rollout: Rollout) -> str:
+    """What the policy makes of a verdict of promote."""
+    match rollout:
+        case CanaryRollout():
+            steps = ", ".join(name_of(share) for share in rollout.steps)
+            return (
+                f"canary: what is shown to be better answers {steps} of the customers, then all, and goes when surely "
+                f"more than {rollout.max_error_share:.2%} fail or the mean is surely over {rollout.max_mean_ms:g} ms"
+            )
+        case ApprovalRollout():
+            return "approval: a person promotes what is shown to be better"
+        case PinnedRollout():
+            return f"pinned to v{rollout.version}: nothing else is promoted by a verdict"
+    return "shadow: what is shown to be better is promoted"
+
+
+def name_of(share: float) -> str:
+    """A share of the customers in words."""
+    return f"{100 * share:g} %"
 
 
 def held_note(rollout: Rollout, market: str, challenger: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from apps.shadow.page import WindowPage
 from apps.shadow.promotion import Shadow, judge_window
+from apps.shadow.rollout import name_of
 from apps.shadow.verdict import Verdict
 from libs.models.lifecycle import Lifecycle
 
@@ -23,4 +24,6 @@ def judged_page(lifecycle: Lifecycle, shadow: Shadow) -> WindowPage:
         f"champion v{shadow.champion.number}, challenger v{shadow.challenger.number}, window {shadow.window}, "
         f"open for {shadow.hours:.1f} of {window.max_hours:g} h"
     )
+    if (share := shadow.roles.canary_share) is not None:
+        about += f", canary at {name_of(share)} of the customers, of whom the window knows nothing since"
     return WindowPage(shadow.market, about, judged.verdict, judged.pairs, judged.losses, window)

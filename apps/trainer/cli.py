@@ -168,9 +168,7 @@ def start(*, environment: EnvironmentName = None) -> None:
 @schedule.command
 def stop(*, environment: EnvironmentName = None) -> None:
     """Stop the schedule on the cluster; weeks that are running go on."""
-    jobs_ = _jobs(load_environment(environment))
-    for job in (found := jobs_.schedulers()):
-        jobs_.stop(job)
+    found = _jobs(load_environment(environment)).stop_schedule()
     print(f"stopped {', '.join(found)}" if found else "no schedule was running")
 
 

@@ -1,23 +1,18 @@
 """The weekly job as Ray job submissions: one may run several markets of one cut-off."""
 
-import os
-import shlex
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from ray.dashboard.modules.job.common import JobStatus
-from ray.job_submission import JobSubmissionClient
 
 from apps.trainer.code_tag import TRAVELLED, current_commit
+from libs.base.cluster_jobs import AT_WORK, ClusterJobs
 from libs.base.endpoints import Endpoints
-from libs.base.environment import REPOSITORY, Environment
+from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
 
-_ENVIRONMENT, _MARKETS, _AS_OF, _ROLE = "fitwave_environment", "fitwave_markets", "fitwave_as_of", "fitwave_role"
+_MARKETS, _AS_OF = "fitwave_markets", "fitwave_as_of"
 _SCHEDULER = "scheduler"
-_AT_WORK = (JobStatus.PENDING, JobStatus.RUNNING)
 # In the name of a job of several markets; the others are in its metadata.
 _NAMED = 3
 
@@ -28,11 +23,7 @@ class TrainerJobs:
     def __init__(self, environment: Environment, endpoints: Endpoints) -> None:
         """Raises: TransientError: Ray's dashboard is away."""
         self._environment = environment
-        self._dashboard = endpoints.ray_dashboard_url
-        try:
-            self._client = JobSubmissionClient(self._dashboard)
-        except (OSError, RuntimeError) as error:
-            raise TransientError(f"no Ray dashboard answers at {self._dashboard}: {error}") from error
+        self._jobs = ClusterJobs(environment, endpoints, "apps.trainer")
 
     def require_clean(self) -> None:
         """See that the code which would be sent is that of its commit, where it is sent.
@@ -49,7 +40,7 @@ class TrainerJobs:
     def new_id(self, markets: Sequence[str], as_of: datetime) -> str:
         """A name for a job."""
         named = "-".join(markets[:_NAMED]) + (f"-and-{len(markets) - _NAMED}-more" if len(markets) > _NAMED else "")
-        return self._new_id(f"{named}-{as_of:%Y%m%d}")
+        return self._jobs.new_id(f"{named}-{as_of:%Y%m%d}")
 
     def run(self, job: str, markets: Sequence[str], as_of: datetime) -> None:
         """Have the week of these markets run by a job of this name.
@@ -60,11 +51,11 @@ class TrainerJobs:
         command = ["run", "--queued", "--as-of", as_of.isoformat()]
         for market in markets:
             command += ["--market", market]
-        self._submit(job, command, {_MARKETS: ",".join(markets), _AS_OF: as_of.isoformat()})
+        self._jobs.submit(job, command, {_MARKETS: ",".join(markets), _AS_OF: as_of.isoformat()}, self._origin())
 
     def dispatch(self) -> None:
         """Have a dispatcher admit what is queued."""
-        self._submit(self._new_id("dispatcher"), ["dispatch"], {_ROLE: "dispatcher"})
+        self._jobs.submit(self._jobs.new_id("dispatcher"), ["dispatch"], {}, self._origin())
 
     def schedule(self) -> str:
         """Have a scheduler run for as long as the cluster; its job's name.
@@ -72,35 +63,25 @@ class TrainerJobs:
         Raises:
             DataError: there is one.
         """
-        if found := self.schedulers():
-            raise DataError(f"the scheduler of environment {self._environment.name!r} is running, as {found[0]}")
-        job = self._new_id(_SCHEDULER)
-        self._submit(job, ["schedule", "run"], {_ROLE: _SCHEDULER})
-        return job
+        return self._jobs.keep_running(_SCHEDULER, ["schedule", "run"], self._origin())
 
-    def schedulers(self) -> list[str]:
-        """The schedulers that are at work."""
-        return [
-            str(job.submission_id)
-            for job in self._client.list_jobs()
-            if (job.metadata or {}).get(_ROLE) == _SCHEDULER
-            and (job.metadata or {}).get(_ENVIRONMENT) == self._environment.name
-            and job.status in _AT_WORK
-        ]
+    def stop_schedule(self) -> list[str]:
+        """Stop the schedulers that are at work; which these were."""
+        return self._jobs.stop_role(_SCHEDULER)
 
     def stop(self, job: str) -> None:
         """Stop a job."""
-        self._client.stop_job(job)
+        self._jobs.client.stop_job(job)
 
     def fault(self, job: str) -> str | None:
         """Why a job is not at work any more; None while it is."""
         try:
-            details = self._client.get_job_info(job)
+            details = self._jobs.client.get_job_info(job)
         except (OSError, RuntimeError) as error:
             if "does not exist" not in str(error):
                 raise TransientError(f"Ray's dashboard does not answer: {error}") from error
             return f"job {job} is not known to the cluster: was it started anew?"
-        if details.status in _AT_WORK:
+        if details.status in AT_WORK:
             return None
         return f"job {job} ended ({JobStatus(details.status).value.lower()}) and did not say what came of the week"
 
@@ -111,41 +92,14 @@ class TrainerJobs:
             DataError: there is no such job.
         """
         try:
-            return str(self._client.get_job_logs(job))
+            return str(self._jobs.client.get_job_logs(job))
         except RuntimeError as error:
             raise DataError(f"no logs of job {job!r} ({error}); see `fitwave trainer jobs`") from error
 
     def link(self, job: str) -> str:
         """Where a job and its logs can be looked at."""
-        return f"{self._dashboard}/#/jobs/{job}"
+        return f"{self._jobs.dashboard}/#/jobs/{job}"
 
-    def _new_id(self, what: str) -> str:
-        return f"fitwave-{self._environment.name}-{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-
-    def _submit(self, job: str, command: Sequence[str], metadata: dict[str, str]) -> None:
-        name = self._environment.name
-        try:
-            self._client.submit_job(
-                entrypoint=shlex.join([self._python(), "-m", "apps.trainer", *command, "--environment", name]),
-                submission_id=job,
-                runtime_env=self._runtime_env(),
-                metadata={_ENVIRONMENT: name, **metadata},
-            )
-        except (OSError, RuntimeError) as error:
-            raise TransientError(f"Ray does not take job {job}: {error}") from error
-
-    def _python(self) -> str:
-        """The embedded cluster shares this virtual environment; another cluster brings its own Python."""
-        return "python" if self._environment.ray_address else sys.executable
-
-    def _runtime_env(self) -> dict[str, Any]:
-        """Where the job finds code, configuration and state: on the embedded cluster in this checkout; another is sent
-        the code, and with it the commit, for there is no checkout to ask.
-        """
-        variables = {"FITWAVE_STATE_DIR": str(self._environment.state_dir)}
-        if config := os.environ.get("FITWAVE_CONFIG"):
-            variables["FITWAVE_CONFIG"] = config
-        if self._environment.ray_address:
-            variables[TRAVELLED] = str(current_commit(self._environment.code))
-            return {"working_dir": str(REPOSITORY), "env_vars": variables}
-        return {"env_vars": variables | {"PYTHONPATH": str(REPOSITORY)}}
+    def _origin(self) -> dict[str, str]:
+        """With the code that another cluster is sent goes its commit, for there is no checkout to ask."""
+        return {TRAVELLED: str(current_commit(self._environment.code))} if self._environment.ray_address else {}

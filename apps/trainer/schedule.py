@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+from libs.base.cron_jobs import cron_job
 from libs.base.environment import Environment
 from libs.base.market import Market, Schedule
 
@@ -49,21 +50,8 @@ def cron_jobs(environment: Environment, image: str) -> list[dict[str, Any]]:
 
 
 def _cron_job(environment: Environment, name: str, market: Market, image: str) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/part-of": "fitwave", "fitwave/environment": environment.name, "fitwave/market": name}
-    container = {"name": "submit", "image": image, "command": ["fitwave", *_submit(environment, name)]}
-    pod = {"metadata": {"labels": labels}, "spec": {"restartPolicy": "OnFailure", "containers": [container]}}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": f"fitwave-{environment.name}-{name}", "labels": labels},
-        "spec": {
-            "schedule": _cron(market),
-            "timeZone": market.time_zone,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": _CATCH_UP_S,
-            "jobTemplate": {"spec": {"backoffLimit": 3, "template": pod}},
-        },
-    }
+    submit, labels = _submit(environment, name), {"fitwave/market": name}
+    return cron_job(environment, name, _cron(market), market.time_zone, image, submit, _CATCH_UP_S, labels)
 
 
 def _submit(environment: Environment, market: str) -> list[str]:

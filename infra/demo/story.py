@@ -149,9 +149,9 @@ class Story:
             return False
         settled = settle(self.lifecycle, market)
         assert settled is not None
-        print_verdict(self.console, market, settled)
-        self._note(market, settled)
-        return settled.decision != "extend"
+        print_verdict(self.console, market, settled.verdict)
+        self._note(market, settled.verdict)
+        return settled.verdict.decision != "extend"
 
     def _note(self, market: str, verdict: Verdict) -> None:
         report = self.reports[market]

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from libs.base.errors import DataError
 from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
 from libs.base.market import Market, Replicas
+from libs.base.rollout import CanaryRollout
 
 T = TypeVar("T", bound=Frozen)
 
@@ -102,6 +103,15 @@ class Trainer(Frozen):
     retry_minutes: float = Field(default=10.0, ge=0)
 
 
+class Shadowing(Frozen):
+    """How often windows, canaries and promoted versions are looked at, and at which hour of a day, UTC, promotions are
+    judged again by what came back, where `fitwave shadow schedule` sees to it.
+    """
+
+    look_every_minutes: int = Field(default=5, ge=1, le=59)
+    review_hour: int = Field(default=4, ge=0, le=23)
+
+
 class Code(Frozen):
     """The repository that is tagged with each model version; `remote` names where tags are pushed, if anywhere."""
 
@@ -125,7 +135,19 @@ class Environment(Frozen):
     code: Code = Code()
     serving: Serving = Serving()
     trainer: Trainer = Trainer()
+    shadow: Shadowing = Shadowing()
     markets: dict[str, Market] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _a_canary_leaves_the_champion_time(self) -> "Environment":
+        for name, market in self.markets.items():
+            rollout, limit_s = market.shadow.rollout, self.serving.gateway.timeout_s / 2
+            if isinstance(rollout, CanaryRollout) and rollout.timeout_s > limit_s:
+                raise ValueError(
+                    f"markets.{name}.shadow.rollout.timeout_s: after {rollout.timeout_s:g} s the champion answers, and "
+                    f"the gateway waits for both together: {limit_s:g}, half of serving.gateway.timeout_s, is the most"
+                )
+        return self
 
     @property
     def home(self) -> Path:

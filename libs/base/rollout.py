@@ -1,16 +1,56 @@
 """What follows a verdict of promote: the market's rollout policy, and the guard of what was promoted."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from libs.base.frozen import Frozen
+
+PartShare = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Bounds(Frozen):
+    """What makes a version go that answers customers: surely a larger share of failed answers, or surely a longer mean
+    time, than these.
+    """
+
+    max_error_share: PartShare = 0.01
+    max_mean_ms: float = Field(gt=0)
+    alpha: float = Field(default=0.01, gt=0, lt=0.5)
+
+
+class Guard(Bounds):
+    """For how many `hours` a promoted version is watched in live traffic."""
+
+    hours: float = Field(default=24.0, gt=0)
 
 
 class ShadowRollout(Frozen):
     """What is shown to be better in its shadow window is promoted."""
 
     policy: Literal["shadow"] = "shadow"
+
+
+class CanaryRollout(Bounds):
+    """What is shown to be better answers a share of the customers first, and a larger one with each of the `steps`.
+
+    A step lasts `hours` at least, and until the version has given `min_answers` answers in it. An answer that is not
+    there after `timeout_s` has failed, and the champion gives it.
+    """
+
+    policy: Literal["canary"]
+    steps: tuple[PartShare, ...] = Field(default=(0.05, 0.25, 0.5), min_length=1)
+    hours: float = Field(default=2.0, gt=0)
+    min_answers: int = Field(default=1000, ge=1)
+    timeout_s: float = Field(default=0.25, gt=0)
+
+    @field_validator("steps")
+    @classmethod
+    def _rise(cls, steps: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later <= earlier for earlier, later in pairwise(steps)):
+            raise ValueError("each step is a larger share of the customers than the one before")
+        return steps
 
 
 class ApprovalRollout(Frozen):
@@ -26,15 +66,4 @@ class PinnedRollout(Frozen):
     version: int = Field(ge=1)
 
 
-class Guard(Frozen):
-    """For how many `hours` a promoted version is watched in live traffic, and what makes it go: surely a larger share
-    of failed requests, or surely a longer mean time than these.
-    """
-
-    hours: float = Field(default=24.0, gt=0)
-    max_error_share: float = Field(default=0.01, gt=0, lt=1)
-    max_mean_ms: float = Field(gt=0)
-    alpha: float = Field(default=0.01, gt=0, lt=0.5)
-
-
-Rollout = Annotated[ShadowRollout | ApprovalRollout | PinnedRollout, Field(discriminator="policy")]
+Rollout = Annotated[ShadowRollout | CanaryRollout | ApprovalRollout | PinnedRollout, Field(discriminator="policy")]

@@ -1,7 +1,7 @@
 """What a market's ledger comes to: who has which role, what became of each version, who was champion before whom."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,11 +19,15 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Roles:
-    """Who is champion and challenger, and since when these two are."""
+    """Who is champion and challenger, and since when these two are.
+
+    `canary_share`: the share of the customers that the challenger answers, in a canary.
+    """
 
     champion: str | None = None
     challenger: str | None = None
     since: str = ""
+    canary_share: float | None = None
 
     @property
     def window(self) -> str | None:
@@ -70,6 +74,11 @@ class History:
             roles = _after(roles, entry)
         return roles
 
+    @property
+    def canary(self) -> Entry | None:
+        """What began the canary's present step, where there is a canary: any other change ends it."""
+        return self.entries[-1] if self.entries and self.roles.canary_share is not None else None
+
     def with_entry(self, entry: Entry) -> "History":
         """The history once this entry has been added, and nothing follows it yet."""
         return History((*self.entries, entry), settled=False, found=self.found)
@@ -113,6 +122,8 @@ def _after(roles: Roles, entry: Entry) -> Roles:
             return Roles(entry.version, None, entry.at)
         case "shadow":
             return Roles(entry.previous, entry.version, entry.at)
+        case "canary":
+            return replace(roles, canary_share=entry.canary_share)
         case "reject" | "withdraw":
             return Roles(entry.previous, None, entry.at)
         case "rollback":

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from libs.base.errors import DataError
 
-Action = Literal["first", "shadow", "promote", "reject", "withdraw", "rollback"]
+Action = Literal["first", "shadow", "canary", "promote", "reject", "withdraw", "rollback"]
 
 
 def _now() -> str:
@@ -25,7 +25,10 @@ def _now() -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change. `previous` is the champion that `version` replaces, or that goes on; `evidence` is the verdict's."""
+    """One change. `previous` is the champion that `version` replaces, or that goes on; `evidence` is the verdict's.
+
+    `canary_share`: the share of the customers that a canary's version answers from then on.
+    """
 
     market: str
     action: Action
@@ -34,6 +37,7 @@ class Entry:
     reason: str
     evidence: dict[str, Any] = field(default_factory=dict, hash=False)
     at: str = field(default_factory=_now)
+    canary_share: float | None = None
 
 
 class Ledger:

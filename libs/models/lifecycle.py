@@ -16,8 +16,9 @@ from libs.base.redis_lock import Held, hold
 from libs.base.redis_url import connect
 from libs.models.history import History, Roles
 from libs.models.ledger import Ledger
-from libs.models.protocol import Request, Step, Walk, run
+from libs.models.protocol import Step, Walk, run
 from libs.models.registry import Registry, Role, Version
+from libs.models.role_request import Request
 from libs.models.serving_plan import Challenger, LiveState, apply, render
 
 # Longer than any single change takes.
@@ -56,12 +57,14 @@ class Lifecycle:
         """What Serve is to run: who has which role."""
         roles = {name: self.history(name).roles for name in self.environment.markets}
         champions = {name: one.champion for name, one in roles.items() if one.champion}
-        challengers = {name: (one.challenger, one.window) for name, one in roles.items() if one.challenger}
+        challengers = {name: one.challenger for name, one in roles.items() if one.challenger}
         return LiveState(
             {name: self.registry.version(name, number).ref for name, number in champions.items()},
             {
-                name: Challenger(self.registry.version(name, number).ref, str(window))
-                for name, (number, window) in challengers.items()
+                name: Challenger(
+                    self.registry.version(name, number).ref, str(roles[name].window), roles[name].canary_share
+                )
+                for name, number in challengers.items()
             },
         )
 

@@ -20,13 +20,13 @@ to settling. A writer that wrote too late and then died leaves an alias or Serve
 champion, until anybody's next request; every request, a refused one too, first puts everything right.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 from libs.base.errors import DataError
-from libs.models.history import History, Mark, Roles
-from libs.models.ledger import Action, Entry
+from libs.models.history import History, Mark
+from libs.models.ledger import Entry
+from libs.models.role_request import MADE_BY, Request, changed, entry_for, withdrawal
 
 Step = Literal[
     "look", "lock", "read", "commit", "champion", "challenger", "tag", "render", "serve", "settle", "release", "end"
@@ -34,22 +34,6 @@ Step = Literal[
 STEPS: tuple[Step, ...] = get_args(Step)
 # What is done only while the lock is held.
 LOCKED = frozenset(STEPS[STEPS.index("read") : STEPS.index("release")])
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked for. `publish` changes no role of its markets; everything else is about one market.
-
-    `version`: which one is deployed, or rolled back. `judged`: the roles that a verdict is about; a change of others is
-    refused.
-    """
-
-    action: Literal["deploy", "promote", "reject", "rollback", "publish"]
-    markets: tuple[str, ...]
-    version: str | None = None
-    reason: str = ""
-    evidence: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    judged: Roles | None = None
 
 
 @dataclass(frozen=True)
@@ -116,26 +100,28 @@ class Walk:
     def _decide(self) -> Entry | None:
         """What it adds; nothing, if it was there already, or if there is something else to complete first."""
         if self.refusal is not None:
-            return _withdraw(self.history, self.refusal) if self._may_be_withdrawn() else None
+            return withdrawal(self.history, self.refusal) if self._may_be_withdrawn() else None
         if self.request.action != "deploy" and self.looked[0] != self.history.mark:
-            raise DataError(_changed(self.request, self.history))
+            raise DataError(changed(self.request, self.history))
         if self._is_unfinished():
             return None
         if self.request.action == "rollback" and self.request.version and self._own_entry():
             return None
-        return _RULES[self.request.action](self.request, self.history)
+        return entry_for(self.request, self.history)
 
     def _is_unfinished(self) -> bool:
         return not self.history.settled and self.refusal is None
 
     def _may_be_withdrawn(self) -> bool:
         """Whether the last entry deploys a version, and Serve has not run it yet."""
-        return not self.history.settled and self.history.entries[-1].action in _MADE_BY["deploy"]
+        return not self.history.settled and self.history.entries[-1].action in MADE_BY["deploy"]
 
     def _own_entry(self) -> Entry | None:
         """The last entry, if this request may have made it."""
         entry = self.history.entries[-1] if self.history.entries else None
-        if entry is None or entry.action not in _MADE_BY[self.request.action]:
+        if entry is None or entry.action not in MADE_BY[self.request.action]:
+            return None
+        if entry.canary_share != self.request.canary_share:
             return None
         about = entry.previous if entry.action == "rollback" else entry.version
         wanted = self.request.version or (self.request.judged.challenger if self.request.judged else None)
@@ -149,7 +135,7 @@ class Walk:
         """Somebody else has added an entry since the ledger was read: this lock was lost."""
         if self.refusal is not None or self.request.action == "deploy":
             return replace(self, entry=None, step="read")
-        return replace(self, entry=None, decided=True, refusal=_changed(self.request, self.history), step="read")
+        return replace(self, entry=None, decided=True, refusal=changed(self.request, self.history), step="read")
 
     def _not_served(self, why: str) -> "Walk":
         """Serve does not take it: a version that was to be deployed gives its role back."""
@@ -191,68 +177,3 @@ def may_go_on(walk: Walk, stores: Stores) -> bool:
 def advance(walk: Walk, stores: Stores) -> Walk:
     """Do one step."""
     return walk.after(stores.do(walk))
-
-
-_MADE_BY = {
-    "deploy": ("first", "shadow"),
-    "promote": ("promote",),
-    "reject": ("reject",),
-    "rollback": ("rollback",),
-}
-
-
-def _deploy(request: Request, history: History) -> Entry | None:
-    assert request.version is not None
-    if history.about(request.version) is not None:
-        return None  # it has been deployed, and a verdict on it is not undone
-    champion, evidence = history.roles.champion, dict(request.evidence)
-    if champion is None:
-        reason = "the first version of this market"
-        return Entry(request.markets[0], "first", request.version, None, reason, evidence)
-    return Entry(request.markets[0], "shadow", request.version, champion, "met the standards", evidence)
-
-
-def _verdict(request: Request, history: History) -> Entry:
-    [market], roles = request.markets, history.roles
-    if roles.challenger is None:
-        raise DataError(f"market {market!r} has no challenger{_last(history)}; see `fitwave shadow status`")
-    if request.judged not in (None, roles):
-        raise DataError(_changed(request, history))
-    action: Action = "promote" if request.action == "promote" else "reject"
-    return Entry(market, action, roles.challenger, roles.champion, request.reason, dict(request.evidence))
-
-
-def _rollback(request: Request, history: History) -> Entry:
-    [market], champion = request.markets, history.roles.champion
-    if champion is None:
-        raise DataError(f"market {market!r} has no champion: there is nothing to roll back")
-    if request.version not in (None, champion):
-        raise DataError(_changed(request, history))
-    target = history.champion_before(champion)
-    if target is None:
-        raise DataError(f"v{champion} is the first champion of market {market!r}: there is none before it")
-    return Entry(market, "rollback", target, champion, request.reason, dict(request.evidence))
-
-
-_RULES = {"deploy": _deploy, "promote": _verdict, "reject": _verdict, "rollback": _rollback}
-
-
-def _withdraw(history: History, why: str) -> Entry:
-    """Take the role away from a version that cannot be deployed, so that it stands in nobody's way."""
-    last, champion = history.entries[-1], history.roles.champion
-    goes_on = champion if champion != last.version else None
-    return Entry(last.market, "withdraw", last.version, goes_on, f"not deployed: {why}")
-
-
-def _changed(request: Request, history: History) -> str:
-    return (
-        f"somebody else changed roles in market {request.markets[0]!r} meanwhile{_last(history)}. "
-        "Look at `fitwave shadow status` and decide again."
-    )
-
-
-def _last(history: History) -> str:
-    if not history.entries:
-        return ""
-    entry = history.entries[-1]
-    return f" (the last change: {entry.action} v{entry.version}, {entry.at})"

@@ -11,8 +11,21 @@ _RANGE = 2**64
 
 def in_sample(customer_id: str, window: str, share: float) -> bool:
     """Whether this customer's requests are mirrored in this window."""
-    digest = hashlib.blake2b(customer_id.encode(), key=window.encode()[:64], digest_size=8).digest()
-    return int.from_bytes(digest, "big") < share * _RANGE
+    return _place(customer_id, window, b"") < share * _RANGE
+
+
+def in_canary(customer_id: str, window: str, share: float) -> bool:
+    """Whether the challenger answers this customer, who then stays with it when the share grows.
+
+    It says nothing about the sample: of those whom the champion answers, the same share is mirrored as before.
+    """
+    return _place(customer_id, window, b"canary") < share * _RANGE
+
+
+def _place(customer_id: str, window: str, drawn_for: bytes) -> int:
+    key = window.encode()[:64]
+    digest = hashlib.blake2b(customer_id.encode(), key=key, person=drawn_for, digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 def pseudonym(customer_id: str, secret: bytes) -> str:

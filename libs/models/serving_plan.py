@@ -15,7 +15,8 @@ import requests
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
-from libs.base.market import Replicas
+from libs.base.market import Replicas, ShadowWindow
+from libs.base.rollout import CanaryRollout
 from libs.models.contract import ModelRef, to_builtins
 
 POOLED = "SizeModel"
@@ -42,10 +43,11 @@ _HTTP_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Challenger:
-    """A version in its shadow window."""
+    """A version in its shadow window; `canary_share` of the customers get its answers."""
 
     ref: ModelRef
     window: str
+    canary_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -199,12 +201,18 @@ def _router_config(environment: Environment, state: LiveState) -> dict[str, Any]
         "markets": {
             name: {
                 "size_model": size_model_deployment(environment, name),
-                "counted_as": state.champions[name].version if environment.market(name).shadow.guard else None,
+                "counted_as": state.champions[name].version if _is_counted(environment, name, state) else None,
                 "challenger": _mirror(environment, name, state.challengers.get(name)),
             }
             for name in sorted(state.champions)
         },
     }
+
+
+def _is_counted(environment: Environment, market: str, state: LiveState) -> bool:
+    """Whether anybody reads how the champion's answers went: the guard, or who holds a canary's against them."""
+    shadow = environment.market(market).shadow
+    return shadow.guard is not None or bool(_canary(shadow, state.challengers.get(market)))
 
 
 def _mirror(environment: Environment, market: str, challenger: Challenger | None) -> dict[str, Any] | None:
@@ -217,7 +225,15 @@ def _mirror(environment: Environment, market: str, challenger: Challenger | None
         "window": challenger.window,
         "share": shadow.share,
         "timeout_s": shadow.timeout_s,
+        **_canary(shadow, challenger),
     }
+
+
+def _canary(shadow: ShadowWindow, challenger: Challenger | None) -> dict[str, float]:
+    """Of how many customers the challenger answers; nothing where the market's policy is another by now."""
+    if challenger is None or challenger.canary_share is None or not isinstance(shadow.rollout, CanaryRollout):
+        return {}
+    return {"canary_share": challenger.canary_share, "canary_timeout_s": shadow.rollout.timeout_s}
 
 
 def apply(endpoints: Endpoints, document: dict[str, Any], timeout_s: float = 180.0) -> None:

@@ -35,8 +35,9 @@ from libs.models.lifecycle import Lifecycle, RoleStores
 from libs.models.package import fingerprint, load, save
 from libs.models.pair_log import read_window
 from libs.models.pair_writer import PairLog
-from libs.models.protocol import Request, Walk, run
+from libs.models.protocol import Walk, run
 from libs.models.registry import Registry
+from libs.models.role_request import Request
 from libs.models.serving_plan import challenger_application, live_application
 from libs.models.training import fit_market
 from tests import promotion_process
@@ -288,6 +289,19 @@ def test_a_version_that_turned_out_worse_is_demoted_once_and_one_that_came_since
     assert act(world.lifecycle, market, promotions["7"], verdict).why == "v4 is champion by now"
     assert unreviewed(world.lifecycle, MARKET) == []
     assert len(world.changes()) == 15
+
+
+def test_a_step_of_a_canary_killed_after_every_step_that_writes_is_made_once(world: World) -> None:
+    world.shadow("7")
+    for step in ("commit", "serve"):
+        assert world.run("canary 0.1", Halt("after", step)) == "killed", step
+    assert world.run("canary 0.1") == "done"
+    assert "somebody else changed roles" in world.run("canary 0.1")
+    assert world.run("canary 0.5", Halt("after", "commit")) == "killed"
+    assert world.run("reject") == "done", "whoever comes next completes the step, and then has its own way"
+    world.require_complete("4", None)
+    told = [(one.action, one.canary_share) for one in world.lifecycle.ledger.entries(MARKET)[15:]]
+    assert told == [("shadow", None), ("canary", 0.1), ("canary", 0.5), ("reject", None)]
 
 
 def gone(process: "subprocess.Popen[bytes]") -> Callable[[Leaving], None]:

@@ -57,7 +57,7 @@ def test_a_promoted_version_that_fails_live_goes_back_once_and_serve_follows_whe
     with server(tmp_path / "redis") as (port, _):
         wait_until(lambda: bool(client(port).ping()))
         lifecycle = promoted(tmp_path, port)
-        live = watch(lifecycle, "de")
+        live = watch(lifecycle, "de").promoted
         assert live is not None
         assert (live.failed.n, live.breach) == (0, "")
         count_failures(lifecycle.environment.lake, spans=20)

@@ -10,10 +10,12 @@ from typing import Any
 
 from apps.shadow import promotion
 from apps.shadow.console.features import OnlineFeatures, online_features
+from apps.shadow.rollout import in_words, pin_note
 from apps.shadow.window_page import judged_page
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import FitwaveError
+from libs.base.rollout import Rollout
 from libs.features.sides import Live, Sides
 from libs.models.history import History
 from libs.models.lifecycle import Lifecycle
@@ -21,12 +23,19 @@ from libs.models.lifecycle import Lifecycle
 
 @dataclass(frozen=True)
 class MarketState:
-    """Who has which role, and how far the window has come, of which `max_hours` is the end."""
+    """Who has which role, how far the window has come, of which `max_hours` is the end, and what follows it."""
 
     name: str
     history: History
     max_hours: float
     min_pairs: int
+    rollout: Rollout
+
+    @property
+    def policy(self) -> str:
+        """The rollout policy, and what a person has to do for it."""
+        note = pin_note(self.rollout, self.name, self.history)
+        return in_words(self.rollout) + (f". Now {note}" if note else "")
 
     @property
     def hours(self) -> float:
@@ -53,12 +62,13 @@ class MarketRow:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a window shows: the parts of its page, plots included."""
+    """What a window shows: the parts of its page, plots included; `notes` tell how far a canary is, or who waits."""
 
     window: str
     decision: str
     pairs: int
     parts: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 class Markets:
@@ -94,7 +104,8 @@ class Markets:
     def state(self, name: str) -> MarketState:
         """Raises: DataError: the ledger is damaged. TransientError: MLflow is away, which an empty ledger needs."""
         shadow = self.environment.market(name).shadow
-        return MarketState(name, self._lifecycle.history(name), shadow.max_hours, shadow.min_pairs)
+        history = self._lifecycle.history(name)
+        return MarketState(name, history, shadow.max_hours, shadow.min_pairs, shadow.rollout)
 
     def evidence(self, name: str) -> Evidence | None:
         """Judge the market's window as `fitwave shadow compare` does; None when nothing is shadowed.
@@ -106,7 +117,8 @@ class Markets:
             return None
         page = judged_page(self._lifecycle, shadow)
         pairs = page.verdict.comparison.integrity.logged
-        return Evidence(shadow.window, page.verdict.decision, pairs, page.parts())
+        notes = tuple(promotion.window_notes(self._lifecycle, shadow))
+        return Evidence(shadow.window, page.verdict.decision, pairs, page.parts(), notes)
 
     def features(self, name: str) -> OnlineFeatures:
         """Freshness and coverage; raises as `online_features`."""

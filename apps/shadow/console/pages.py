@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from apps.shadow.page import STATES, templates
+from apps.shadow.rollout import name_of
 from libs.models.serving_plan import CONSOLE_ROUTE
 
 # Nothing is fetched but the style sheet. Plots carry styles in attributes; an icon in a data URI keeps browsers from
@@ -31,7 +32,7 @@ class Pages:
         own = files("apps.shadow.console")
         self._templates = templates(own)  # type: ignore[arg-type]  # a folder: packages are not zipped
         self._templates.globals |= {"root": CONSOLE_ROUTE, "states": STATES}
-        self._templates.filters |= {"moment": moment, "percent": percent, "pretty": _pretty}
+        self._templates.filters |= {"moment": moment, "percent": percent, "pretty": _pretty, "customers": name_of}
         shared = files("libs.models.report")
         self._style = "\n".join(
             place.joinpath(name).read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from apps.shadow.guard import guarded, judge_live
+from apps.shadow.guard import guarded
+from apps.shadow.live import judge_live
 from libs.base.market import Market, ShadowWindow
 from libs.base.rollout import Guard, PinnedRollout
 from libs.models.history import History

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from apps.shadow.rollout import held_back, held_note, pin_note
+from apps.shadow.rollout import held_back, held_note, in_words, pin_note
 from libs.base.market import Market, ShadowWindow
-from libs.base.rollout import ApprovalRollout, PinnedRollout, ShadowRollout
+from libs.base.rollout import ApprovalRollout, CanaryRollout, PinnedRollout, ShadowRollout
 from libs.models.history import History
 from libs.models.ledger import Entry
 
@@ -25,6 +25,14 @@ def test_what_is_shown_to_be_better_is_promoted_unless_the_config_says_otherwise
     assert not held_back(Market(name="de").shadow.rollout)
     assert held_back(ApprovalRollout(policy="approval"))
     assert held_back(TO_7)
+
+
+def test_every_policy_is_told_in_words() -> None:
+    canary = CanaryRollout(policy="canary", steps=(0.05, 0.25), max_mean_ms=50)
+    assert in_words(TO_7) == "pinned to v7: nothing else is promoted by a verdict"
+    assert "answers 5 %, 25 % of the customers, then all" in in_words(canary)
+    assert "a person promotes" in in_words(ApprovalRollout(policy="approval"))
+    assert in_words(ShadowRollout()).endswith("is promoted")
 
 
 @pytest.mark.parametrize(

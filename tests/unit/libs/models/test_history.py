@@ -7,11 +7,12 @@ from libs.models.history import NOBODY, History, Roles
 from libs.models.ledger import Entry
 
 
+def entry(action: Any, version: str, before: str | None, at: str = "2026-03-01") -> Entry:
+    return Entry("de", action, version, before, "why", at=at)
+
+
 def history(*told: tuple[Any, str, str | None], found: Roles = NOBODY) -> History:
-    entries = [
-        Entry("de", action, version, before, "why", at=f"day {at}") for at, (action, version, before) in enumerate(told)
-    ]
-    return History(tuple(entries), found=found)
+    return History(tuple(entry(*one, at=f"day {at}") for at, one in enumerate(told)), found=found)
 
 
 def test_each_entry_changes_roles_and_begins_a_window() -> None:
@@ -38,6 +39,21 @@ def test_a_window_begins_again_when_the_champion_goes_back() -> None:
     told = [("first", "1", None), ("shadow", "2", "1"), ("promote", "2", "1"), ("shadow", "3", "2")]
     assert history(*told).roles.window == "v3-day 3"
     assert history(*told, ("rollback", "1", "2")).roles.window == "v3-day 4"
+
+
+def test_the_steps_of_a_canary_leave_the_window_alone_and_any_other_change_ends_it() -> None:
+    told = [("first", "2", None), ("shadow", "3", "2")]
+    before, steps = history(*told), history(*told)
+    for share in (0.05, 0.25):
+        steps = steps.with_entry(replace(entry("canary", "3", "2"), canary_share=share))
+        assert (steps.roles.champion, steps.roles.challenger, steps.roles.canary_share) == ("2", "3", share)
+        assert steps.roles.window == before.roles.window
+        assert steps.canary == steps.entries[-1]
+    assert before.canary is None
+    for end in (("promote", "3", "2"), ("reject", "3", "2"), ("rollback", "1", "2"), ("shadow", "4", "2")):
+        ended = steps.with_entry(entry(*end))
+        assert (ended.roles.canary_share, ended.canary) == (None, None)
+    assert steps.with_entry(entry("promote", "3", "2")).promotions()[-1].window == before.roles.window
 
 
 def test_a_version_that_could_not_be_deployed_leaves_its_role() -> None:

@@ -7,14 +7,15 @@ reads, as soon as it can, and writes as late as it likes: to read later is to ha
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 
 from libs.models.history import History, Roles
 from libs.models.ledger import Entry
-from libs.models.protocol import Request, Walk, advance, may_go_on
+from libs.models.protocol import Walk, advance, may_go_on
+from libs.models.role_request import Request
 
 
 @dataclass(frozen=True)
@@ -184,15 +185,24 @@ def entry(action: Any, version: str, previous: str | None, at: int, market: str 
 TOLD = 4
 
 
-def market(name: str) -> Market:
+def market(name: str, canary_share: float | None = None) -> Market:
     told = (("first", "1", None), ("shadow", "2", "1"), ("promote", "2", "1"), ("shadow", "3", "2"))
     entries = tuple(entry(*one, at, name) for at, one in enumerate(told, start=1))
+    if canary_share is not None:
+        entries = (*entries, replace(entry("canary", "3", "2", TOLD + 1, name), canary_share=canary_share))
     history = History(entries)
-    return Market(entries, frozenset({TOLD}), "2", "3", tags(history))
+    return Market(entries, frozenset({len(entries)}), "2", "3", tags(history))
 
 
-def start(*requests: Request, markets: int = 1, broken: str = "", calm: bool = False, deadly: bool = True) -> State:
-    found = tuple(market(str(index)) for index in range(markets))
+def start(
+    *requests: Request,
+    markets: int = 1,
+    canary_share: float | None = None,
+    broken: str = "",
+    calm: bool = False,
+    deadly: bool = True,
+) -> State:
+    found = tuple(market(str(index), canary_share) for index in range(markets))
     processes = tuple(Process(f"process {index}", Walk(request)) for index, request in enumerate(requests))
     return State(World(found, tuple(one.history.roles for one in found), broken), processes, calm, deadly)
 
@@ -227,6 +237,10 @@ def require_change(before: History, one: Entry) -> None:
             assert roles.champion is None
         case "shadow":
             assert one.previous == roles.champion
+        case "canary":
+            assert (one.version, one.previous) == (roles.challenger, roles.champion)
+            assert one.canary_share is not None
+            assert one.canary_share > (roles.canary_share or 0.0)
         case "promote" | "reject":
             assert (one.version, one.previous) == (roles.challenger, roles.champion)
         case "rollback":
@@ -247,6 +261,11 @@ PROMOTE, REJECT = Request("promote", ("0",)), Request("reject", ("0",))
 ROLLBACK, DEPLOY = Request("rollback", ("0",), "2"), Request("deploy", ("0",), "4")
 JUDGED = replace(PROMOTE, judged=Roles("2", "3", "4"))
 PUBLISH = Request("publish", ("0", "1"))
+CANARY = Request("canary", ("0",), judged=Roles("2", "3", "4"), canary_share=0.1)
+# From the step that CANARY begins; and what its end is asked for.
+STEP = replace(CANARY, judged=Roles("2", "3", "4", 0.1), canary_share=0.5)
+STOP, BEGUN = replace(REJECT, judged=Roles("2", "3", "4", 0.1)), "canary 3 0.1"
+in_canary = partial(start, canary_share=0.1)
 
 # What two requests may add to the ledger, in any order that the world may take.
 OUTCOMES: dict[str, tuple[State, set[tuple[str, ...]]]] = {
@@ -265,11 +284,31 @@ OUTCOMES: dict[str, tuple[State, set[tuple[str, ...]]]] = {
         {("promote 3", "shadow 4", "withdraw 4"), ("shadow 4", "withdraw 4")},
     ),
     "a promotion and a deployment of another market": (start(PROMOTE, PUBLISH, markets=2), {("promote 3",)}),
+    "two canaries": (start(CANARY, CANARY), {(BEGUN,)}),
+    # The same settle on two hosts: what it was judged upon has changed for whoever comes second.
+    "two steps of a canary": (in_canary(STEP, STEP), {(BEGUN, "canary 3 0.5")}),
+    "a step of a canary and its stop": (in_canary(STEP, STOP), {(BEGUN, "canary 3 0.5"), (BEGUN, "reject 3")}),
+    "a step of a canary and a promotion by hand": (
+        in_canary(STEP, PROMOTE, deadly=False),
+        {(BEGUN, "promote 3"), (BEGUN, "canary 3 0.5"), (BEGUN, "canary 3 0.5", "promote 3")},
+    ),
+    "a step of a canary and a new challenger": (
+        in_canary(STEP, DEPLOY, deadly=False),
+        {(BEGUN, "shadow 4"), (BEGUN, "canary 3 0.5", "shadow 4")},
+    ),
+    "a step of a canary and a rollback": (
+        in_canary(STEP, ROLLBACK),
+        {(BEGUN, "rollback 1"), (BEGUN, "canary 3 0.5"), (BEGUN, "canary 3 0.5", "rollback 1")},
+    ),
 }
 
 
 def added(state: State) -> tuple[str, ...]:
-    return tuple(f"{one.action} {one.version}" for one in state.world.markets[0].ledger[TOLD:])
+    """What has been added to the ledger; of a canary's steps the shares, too."""
+    return tuple(
+        " ".join([one.action, one.version, *([f"{one.canary_share:g}"] if one.canary_share else [])])
+        for one in state.world.markets[0].ledger[TOLD:]
+    )
 
 
 def ends(begin: State) -> Iterator[State]:
@@ -295,6 +334,14 @@ def test_of_two_verdicts_exactly_one_wins_and_the_other_is_told(other: Request) 
     ]
     assert outcomes
     assert all(outcome == (1, ["refused", "won"]) for outcome in outcomes)
+
+
+def test_a_step_of_a_canary_that_a_killed_run_has_left_is_completed_before_the_next_is_made() -> None:
+    begun = in_canary(STEP, calm=True, deadly=False)
+    [left] = begun.world.markets
+    unsettled = replace(begun.world, markets=(replace(left, settled=frozenset()),), serving=(Roles("2", "3", "4"),))
+    [state] = ends(replace(begun, world=unsettled))
+    assert added(state) == (BEGUN, "canary 3 0.5")
 
 
 def test_a_rollback_keeps_what_it_rests_on() -> None:

@@ -1,6 +1,6 @@
 """Sampling: by customer, steady within a window, independent between windows, of the share that was asked for."""
 
-from libs.models.sampling import in_sample, pseudonym
+from libs.models.sampling import in_canary, in_sample, pseudonym
 
 CUSTOMERS = [f"c{number}" for number in range(20_000)]
 
@@ -20,6 +20,18 @@ def test_a_customer_is_always_or_never_in_a_windows_sample() -> None:
 def test_another_window_draws_another_sample() -> None:
     both = sum(in_sample(c, "v2-x", 0.5) and in_sample(c, "v3-y", 0.5) for c in CUSTOMERS) / len(CUSTOMERS)
     assert 0.23 < both < 0.27
+
+
+def test_who_is_in_a_canary_stays_in_it_as_it_grows_to_the_shares_that_were_asked_for() -> None:
+    steps = [{c for c in CUSTOMERS if in_canary(c, "v2-x", share)} for share in (0.05, 0.25, 0.5, 1.0)]
+    for share, step, following in zip((0.05, 0.25, 0.5), steps[:-1], steps[1:], strict=True):
+        assert abs(len(step) / len(CUSTOMERS) - share) < 0.01
+        assert step < following
+
+
+def test_of_those_whom_no_canary_takes_the_same_share_is_sampled() -> None:
+    left = [customer for customer in CUSTOMERS if not in_canary(customer, "v2-x", 0.5)]
+    assert 0.19 < sum(in_sample(customer, "v2-x", 0.2) for customer in left) / len(left) < 0.21
 
 
 def test_a_pseudonym_needs_the_key() -> None:

@@ -8,7 +8,7 @@ import pytest
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.models.contract import ModelRef
-from libs.models.serving_plan import LiveState, render
+from libs.models.serving_plan import Challenger, LiveState, render
 from tests.environments import SMALL_MARKET, environment_in
 
 ENDPOINTS = Endpoints(
@@ -67,6 +67,25 @@ def test_live_answers_are_counted_only_where_a_guard_reads_them(
     deployments = render(environment, ENDPOINTS, state)["applications"][0]["deployments"]
     [router] = [one["user_config"] for one in deployments if one["name"] == "ShadowRouter"]
     assert router["markets"]["de"]["counted_as"] == counted_as
+
+
+def test_a_canary_tells_the_router_its_share_while_that_is_the_market_s_policy_and_restarts_nothing(
+    tmp_path: Path,
+) -> None:
+    ref = ModelRef("7", "/nowhere", "0")
+    seen = {}
+    for name, policy in (("canary", {"policy": "canary", "max_mean_ms": 50}), ("approval", {"policy": "approval"})):
+        market = SMALL_MARKET | {"shadow": SMALL_MARKET["shadow"] | {"rollout": policy}}
+        environment = environment_in(tmp_path / name, "test", {"de": market}, {"state_dir": "/var"})
+        for share in (None, 0.25):
+            state = LiveState({"de": ref}, {"de": Challenger(ref, "w", share)})
+            document = render(environment, ENDPOINTS, state)["applications"][:2]
+            [router] = [one.pop("user_config") for one in document[0]["deployments"] if one["name"] == "ShadowRouter"]
+            seen[name, share] = (router["markets"]["de"], document)
+    told = {key: market["challenger"].get("canary_share") for key, (market, _) in seen.items()}
+    assert told == dict.fromkeys(seen) | {("canary", 0.25): 0.25}
+    assert [key for key, (market, _) in seen.items() if market["counted_as"]] == [("canary", 0.25)]
+    assert seen["canary", None][1] == seen["canary", 0.25][1]
 
 
 def test_there_need_be_no_console(tmp_path: Path) -> None:

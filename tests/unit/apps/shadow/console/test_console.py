@@ -69,6 +69,7 @@ async def test_the_roles_and_the_ledger_are_told_as_text(desk: Desk) -> None:
     assert "better in &lt;quality&gt;" in page
     assert page.index("promote") < page.index("met the standards")
     assert "Nothing is shadowed" in page
+    assert "<dt>Rollout policy</dt><dd>shadow: what is shown to be better is promoted</dd>" in page
     assert "registry and Serve do not follow" not in page
     await desk.log_in("operator")
     assert "registry and Serve do not follow" in (await desk.get("/markets/us")).text

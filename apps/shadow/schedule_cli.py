@@ -1,0 +1,93 @@
+"""`fitwave shadow schedule`: have windows, canaries and promoted versions seen to without a person."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import yaml
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from libs.base.environment import REPOSITORY, load_environment
+
+if TYPE_CHECKING:
+    from libs.base.cluster_jobs import ClusterJobs
+
+app = App(name="schedule", help="What sees to windows, canaries and promoted versions: settle, guard and review.")
+
+EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
+
+
+@app.command
+def look(*, environment: EnvironmentName = None) -> int:
+    """Guard and settle every market once, as a schedule does: one that fails holds up no other."""
+    from libs.base.endpoints import resolve
+
+    settings = load_environment(environment)
+    endpoints = resolve(settings)
+
+    from apps.shadow.schedule import look as look_once
+    from libs.models.lifecycle import Lifecycle
+
+    return int(look_once(Lifecycle.of(settings, endpoints), print) > 0)
+
+
+@app.command
+def run(*, environment: EnvironmentName = None) -> None:
+    """Guard and settle every few minutes, and review once a day, until stopped."""
+    from libs.base.endpoints import resolve
+
+    resolve(load_environment(environment))  # before Ray is imported, which has to know how to reach the cluster
+
+    from apps.shadow.schedule import Scheduler
+
+    Scheduler(environment, Console(markup=False, highlight=False, soft_wrap=True).log).run()
+
+
+@app.command
+def start(*, environment: EnvironmentName = None) -> None:
+    """Have it run as a job on the cluster, and return."""
+    from apps.shadow.schedule import SCHEDULER
+
+    print(_jobs(environment).keep_running(SCHEDULER, ["schedule", "run"]))
+
+
+@app.command
+def stop(*, environment: EnvironmentName = None) -> None:
+    """Stop it on the cluster; a canary stays at its step, and nothing goes back by itself any more."""
+    from apps.shadow.schedule import SCHEDULER
+
+    found = _jobs(environment).stop_role(SCHEDULER)
+    print(f"stopped {', '.join(found)}" if found else "no schedule was running")
+
+
+@app.command
+def cron(*, environment: EnvironmentName = None) -> None:
+    """Print entries for cron that do the same."""
+    from apps.shadow.schedule import crontab
+
+    print(crontab(load_environment(environment), f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
+
+
+@app.command
+def kubernetes(
+    *,
+    image: Annotated[str, Parameter(help="An image that has the fitwave command.")],
+    environment: EnvironmentName = None,
+) -> None:
+    """Print Kubernetes CronJobs that do the same."""
+    from apps.shadow.schedule import cron_jobs
+
+    print(yaml.safe_dump_all(cron_jobs(load_environment(environment), image), sort_keys=False), end="")
+
+
+def _jobs(environment: str | None) -> "ClusterJobs":
+    from libs.base.endpoints import resolve
+
+    settings = load_environment(environment)
+    endpoints = resolve(settings)
+
+    from apps.shadow.schedule import MODULE
+    from libs.base.cluster_jobs import ClusterJobs
+
+    return ClusterJobs(settings, endpoints, MODULE)
