@@ -26,7 +26,7 @@ def look(*, environment: EnvironmentName = None) -> int:
     settings = load_environment(environment)
     endpoints = resolve(settings)
 
-    from apps.shadow.schedule import look as look_once
+    from apps.shadow.scheduler import look as look_once
     from libs.models.lifecycle import Lifecycle
 
     return int(look_once(Lifecycle.of(settings, endpoints), print) > 0)
@@ -39,7 +39,7 @@ def run(*, environment: EnvironmentName = None) -> None:
 
     resolve(load_environment(environment))  # before Ray is imported, which has to know how to reach the cluster
 
-    from apps.shadow.schedule import Scheduler
+    from apps.shadow.scheduler import Scheduler
 
     Scheduler(environment, Console(markup=False, highlight=False, soft_wrap=True).log).run()
 
@@ -47,17 +47,17 @@ def run(*, environment: EnvironmentName = None) -> None:
 @app.command
 def start(*, environment: EnvironmentName = None) -> None:
     """Have it run as a job on the cluster, and return."""
-    from apps.shadow.schedule import SCHEDULER
+    from apps.shadow.scheduler import ROLE
 
-    print(_jobs(environment).keep_running(SCHEDULER, ["schedule", "run"]))
+    print(_jobs(environment).keep_running(ROLE, ["schedule", "run"]))
 
 
 @app.command
 def stop(*, environment: EnvironmentName = None) -> None:
     """Stop it on the cluster; a canary stays at its step, and nothing goes back by itself any more."""
-    from apps.shadow.schedule import SCHEDULER
+    from apps.shadow.scheduler import ROLE
 
-    found = _jobs(environment).stop_role(SCHEDULER)
+    found = _jobs(environment).stop_role(ROLE)
     print(f"stopped {', '.join(found)}" if found else "no schedule was running")
 
 
@@ -87,7 +87,7 @@ def _jobs(environment: str | None) -> "ClusterJobs":
     settings = load_environment(environment)
     endpoints = resolve(settings)
 
-    from apps.shadow.schedule import MODULE
+    from apps.shadow.scheduler import MODULE
     from libs.base.cluster_jobs import ClusterJobs
 
     return ClusterJobs(settings, endpoints, MODULE)

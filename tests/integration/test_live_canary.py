@@ -16,13 +16,14 @@ import xgboost as xgb
 
 from apps.shadow import canary, promotion
 from apps.shadow.cli import app as shadow_app
+from apps.shadow.live import Live, judge_live
 from infra.demo.traffic import Shoppers, Tally, Traffic
 from libs.base.api_keys import SCOPES
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
-from libs.base.environment import Environment, Serving
+from libs.base.environment import Environment
 from libs.base.key_store import KeyStore
-from libs.base.market import Market, Replicas
+from libs.base.market import Market
 from libs.base.rollout import CanaryRollout
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
@@ -34,10 +35,12 @@ from libs.features.tables import build_tables
 from libs.models import serving_plan
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
+from libs.models.live_counts import read_live
 from libs.models.package import Package, fingerprint, save
 from libs.models.serving_plan import challenger_application
 from libs.models.training import fit_market
-from tests.small_market import AS_OF, small_market
+from tests.environments import environment_in
+from tests.small_market import AS_OF, START, small_market
 from tests.unit.apps.shadow.windows import losses
 
 MARKET = "at"
@@ -45,7 +48,7 @@ PLAN = MarketPlan(MARKET, 400, 60, 400, 3)
 # Sure of an outage after four spans instead of seven: two routers have them within twenty seconds.
 SOON = {"max_error_share": 0.001, "max_mean_ms": 5000, "alpha": 0.49}
 ROLLOUT = {"policy": "canary", "hours": 0.0005, "min_answers": 60, "timeout_s": 2.0, "steps": [0.4]} | SOON
-SHADOW = {
+SHADOW: dict[str, Any] = {
     **{"share": 0.5, "min_pairs": 60, "min_completion": 0.5, "timeout_s": 5.0, "rollout": ROLLOUT, "guard": SOON},
     **{"error_margin": 0.2, "slice_error_margin": 1.0, "latency_margin": 20.0},
 }
@@ -55,8 +58,8 @@ _PATIENCE_S = 90.0
 class World:
     """The market, its traffic, and the commands that an operator has."""
 
-    def __init__(self, environment: Environment, endpoints: Endpoints, key: str, shoppers: Shoppers) -> None:
-        self.environment, self.shoppers = environment, shoppers
+    def __init__(self, folder: Path, environment: Environment, endpoints: Endpoints, key: str, shoppers: Shoppers):
+        self.folder, self.environment, self.shoppers = folder, environment, shoppers
         self.lifecycle = Lifecycle.of(environment, endpoints)
         self._url, self._key = f"http://127.0.0.1:{endpoints.gateway_port}", key
 
@@ -78,7 +81,7 @@ class World:
         """Give a command again and again, as a schedule does."""
         deadline = time.monotonic() + _PATIENCE_S
         while not done():
-            assert time.monotonic() < deadline, self.ledger()
+            assert time.monotonic() < deadline, self.steps()
             time.sleep(0.5)
             shadow_app([command, "--market", MARKET], result_action="return_value")
 
@@ -92,24 +95,27 @@ class World:
         return dict(serving_plan.status(self.lifecycle.endpoints)["applications"])
 
 
-def configured(environment: Environment, **rollout: Any) -> Environment:
-    """The session's environment with a market more, and two routers."""
-    shadow = SHADOW | {"rollout": ROLLOUT | rollout}
-    market = Market.model_validate({"name": MARKET, "shadow": shadow, "training": {"rounds": 5}})
-    serving = Serving(shadow_router=Replicas(min=2, max=2))
-    return environment.model_copy(update={"markets": environment.markets | {MARKET: market}, "serving": serving})
+def configured(environment: Environment, folder: Path, **rollout: Any) -> Environment:
+    """The session's environment with this market alone and two routers, in a folder of its own."""
+    settings = {
+        **{"state_dir": str(environment.state_dir), "lake_uri": environment.lake_uri, "shadow": {"review_hour": 23}},
+        "serving": {"shadow_router": {"min": 2, "max": 2}},
+    }
+    return environment_in(
+        folder, environment.name, {MARKET: {"shadow": SHADOW | {"rollout": ROLLOUT | rollout}}}, settings
+    )
 
 
 @pytest.fixture(scope="module")
 def prepared(environment: Environment, endpoints: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The market's features are online; its tables are where a week finds them."""
-    lake, own = Lake.open(str(tmp_path_factory.mktemp("lake"))), configured(environment)
+    lake = Lake.open(str(tmp_path_factory.mktemp("lake")))
     deliver(lake, PLAN, 0)
     with connected(endpoints):
         run = tmp_path_factory.mktemp("run")
-        week = preprocess(lake.root, {MARKET: own.market(MARKET)}, cut_off(PLAN, 0), run)[MARKET]
+        week = preprocess(lake.root, {MARKET: Market(name=MARKET)}, cut_off(PLAN, 0), run)[MARKET]
         assert isinstance(week, Prepared)
-        refresh(Destination(own.name, own.home, endpoints.redis_url), [week])
+        refresh(Destination(environment.name, environment.home, endpoints.redis_url), [week])
     return lake
 
 
@@ -130,14 +136,19 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def world(
-    environment: Environment, endpoints: Endpoints, prepared: Lake, packages: tuple[Path, Path]
+    environment: Environment,
+    endpoints: Endpoints,
+    prepared: Lake,
+    packages: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
     store, (good, broken) = KeyStore(endpoints.redis_url, environment.name), packages
     key_id, key = store.create(frozenset({MARKET}), frozenset(SCOPES), "canary")
     articles = pl.DataFrame(pl.from_arrow(prepared.read(ARTICLES, MARKET)))
     early = articles.filter(pl.col("online") & (pl.col("launched_at") < cut_off(PLAN, 0)))["article_id"].to_list()
     customers = prepared.read(CUSTOMERS, MARKET)["customer_id"].to_pylist()
-    found = World(configured(environment), endpoints, key, Shoppers(customers[:300], early))
+    folder = tmp_path_factory.mktemp("one-step")
+    found = World(folder, configured(environment, folder), endpoints, key, Shoppers(customers[:300], early))
     for package in (good, broken, good, broken):
         found.lifecycle.registry.register(MARKET, package, fingerprint(package), {}, {"fitwave.status": "accepted"})
     assert go_live(found, "1") == "champion"
@@ -149,7 +160,9 @@ def world(
 
 @pytest.fixture(autouse=True)
 def commands_find_the_market(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.shadow.cli.load_environment", lambda _: world.environment)
+    """The session's environment, by the world's config."""
+    monkeypatch.setenv("FITWAVE_CONFIG", str(world.folder / "config"))
+    monkeypatch.setenv("FITWAVE_ENVIRONMENT", world.environment.name)
 
 
 def go_live(world: World, version: str) -> str:
@@ -186,10 +199,11 @@ def test_a_canary_that_fails_is_stopped_by_the_guard_and_no_customer_is_told(
 
 
 def test_a_canary_that_is_fine_answers_more_customers_with_each_step_and_is_promoted(
-    world: World, environment: Environment, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.environment = configured(environment, steps=[0.3, 0.6])
-    world.lifecycle = Lifecycle.of(world.environment, world.lifecycle.endpoints)
+    two_steps = configured(world.environment, tmp_path, steps=[0.3, 0.6])
+    monkeypatch.setattr(world, "lifecycle", Lifecycle.of(two_steps, world.lifecycle.endpoints))
+    monkeypatch.setenv("FITWAVE_CONFIG", str(tmp_path / "config"))
     assert go_live(world, "3") == "challenger"
     window = world.lifecycle.history(MARKET).roles.window
     replicas = routers(world)
@@ -221,14 +235,33 @@ def test_a_promoted_version_that_fails_goes_back_by_itself(world: World, capsys:
     assert go_live(world, "4") == "challenger"
     promotion.promote(world.lifecycle, MARKET, "by hand: in a hurry", {})
     with world.traffic() as traffic:
-        world.until("guard", lambda: world.lifecycle.history(MARKET).roles.champion == "3")
+        wait_until(lambda: bool(judged(world, "4").breach))
+        shadow_app(["schedule", "start"], result_action="return_value")
+        wait_until(lambda: world.lifecycle.history(MARKET).roles.champion == "3")
+        wait_until(lambda: world.lifecycle.history(MARKET).settled)
+    shadow_app(["schedule", "stop"], result_action="return_value")
+    started, stopped = capsys.readouterr().out.splitlines()
+    assert stopped == f"stopped {started}"
     assert traffic.tallies[MARKET].failed > 0, "nobody else could answer"
     entry = world.ledger()[-1]
     assert (entry.action, entry.version, entry.previous) == ("rollback", "3", "4")
     assert entry.reason == "live breach: 100.00% of the requests failed, surely over 0.10%"
     assert entry.evidence["failed"]["n"] >= 4
-    assert "; rolled back: 100.00% of the requests failed" in capsys.readouterr().out
     assert world.answered_by("3") == set(world.shoppers.customers)
+
+
+def judged(world: World, version: str) -> Live:
+    """What the guard will find."""
+    guard = world.environment.market(MARKET).shadow.guard
+    assert guard is not None
+    return judge_live(read_live(Lake.open(world.environment.lake), MARKET, version, START), version, guard)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def routers(world: World) -> set[int]:

@@ -151,10 +151,8 @@ def test_a_canary_is_told_wherever_somebody_looks_and_waits_for_its_time_whateve
     monkeypatch.setattr("apps.shadow.cli.load_environment", lambda _: lifecycle.environment)
     for command in (["status"], ["compare", "--market", "de"], ["guard", "--market", "de"]):
         shadow_app(command, result_action="return_value")
-        out = capsys.readouterr().out
-        assert "de: canary step 1 of 2: 5 % of the customers for 0.5 of 1 h, 900 answers of at least 500" in out, (
-            command
-        )
+        told = "de: canary step 1 of 2: 5 % of the customers for 0.5 of 1 h, 900 answers of at least 500"
+        assert told in capsys.readouterr().out, command
     shadow_app(["history", "--market", "de"], result_action="return_value")
     assert "canary 5 %" in capsys.readouterr().out
     assert len(lifecycle.ledger.entries("de")) == 3

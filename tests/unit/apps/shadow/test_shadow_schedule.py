@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from apps.shadow import schedule
-from apps.shadow.schedule import Scheduler, cron_jobs, crontab, look
+from apps.shadow import scheduler as scheduler_module
+from apps.shadow.schedule import cron_jobs, crontab
+from apps.shadow.scheduler import Scheduler, look
 from libs.base.endpoints import Endpoints, endpoints_file
 from libs.base.environment import Environment
 from libs.models.ledger import Entry, Ledger
@@ -41,7 +42,7 @@ def test_a_market_that_cannot_be_looked_at_is_told_and_the_next_is_looked_at(env
     assert look(Lifecycle.of(environment, NOWHERE), told.append) == 2
     assert "de: not looked at" in told[0] and "is not a ledger entry" in told[0]
     assert told[1] == "us: nothing is guarded"
-    assert "us: not looked at: Redis does not answer" in told[2]
+    assert "us: not looked at: Redis does not answer" in told[3]
 
 
 class Jobs:
@@ -61,7 +62,7 @@ def test_promotions_are_reviewed_once_a_day_from_its_hour_on(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(schedule, "ClusterJobs", lambda *_: Jobs(asked))
+    monkeypatch.setattr(scheduler_module, "ClusterJobs", lambda *_: Jobs(asked))
     scheduler = Scheduler("e", lambda _: None)
     reviews = []
     for day, hour in ((1, 4), (1, 5), (1, 23), (2, 0), (2, 6)):
