@@ -27,6 +27,9 @@ from libs.models.size_model import SCORE
 
 log = logging.getLogger(__name__)
 
+# A challenger that was late is asked again after so long, or each batch with one of its customers would wait for it.
+_REST_S = 1.0
+
 RECOMMEND = Method("recommend", tuple[list[SizeQuery]], list[SizeAnswer])
 
 
@@ -48,6 +51,7 @@ class ShadowRouter(Called):
         self._live = LiveCounts(lake)
         self._pair_log = PairLog(lake)
         self._mirror = Mirror(self._pair_log, home)
+        self._rests_until: dict[str, float] = {}
 
     async def record_replica_metadata(self) -> dict[str, Any]:
         """What every caller is told of this replica, once it can take their calls."""
@@ -91,7 +95,7 @@ class ShadowRouter(Called):
         ]
         batch = Batch(queries, await self._feature_lookup.call(LOOK_UP, market, questions))
         target = self._mirror.target(market)
-        chosen = chosen_by(target, queries)
+        chosen = chosen_by(target if self._rests_until.get(market, 0.0) < time.monotonic() else None, queries)
         if target is None or not any(chosen):
             return await self._by_champion(batch)
         rest, canary = apart(batch, chosen)
@@ -113,6 +117,8 @@ class ShadowRouter(Called):
             scored = await self._counted(batch, target.version, answers)
         except Exception as error:  # whatever it was, it is counted, and by that the canary is stopped
             log.warning("market %s: the champion answers for v%s: %s", batch.market, target.version, repr(error))
+            if isinstance(error, TimeoutError):
+                self._rests_until[batch.market] = time.monotonic() + _REST_S
             scored = await self._score(batch)
         return _split(batch.queries, scored)
 
