@@ -7,7 +7,9 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from apps.serve.plan_difference import Change, differences
 from libs.base.environment import load_environment
+from libs.base.secrets import masked
 
 app = App(name="serve", help="The serving cluster: deploy from config and registry, status.")
 
@@ -17,21 +19,36 @@ EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="De
 @app.command
 def deploy(
     *,
-    dry_run: Annotated[bool, Parameter(negative="", help="Print the Serve document and change nothing.")] = False,
+    dry_run: Annotated[bool, Parameter(negative="", help="Say what would change, and change nothing.")] = False,
+    document: Annotated[
+        bool, Parameter(negative="", help="Print the whole Serve document, without passwords, and change nothing.")
+    ] = False,
     environment: EnvironmentName = None,
 ) -> None:
     """Make Serve run what config and registry say; replicas that stay the same go on answering."""
     from libs.base.endpoints import resolve
     from libs.models.lifecycle import Lifecycle
     from libs.models.serving_plan import render
+    from libs.models.serving_plan import status as serve_status
 
     settings = load_environment(environment)
     lifecycle = Lifecycle.of(settings, resolve(settings))
-    if dry_run:
-        print(json.dumps(render(settings, lifecycle.endpoints, lifecycle.state()), indent=1))
+    if dry_run or document:
+        wanted = render(settings, lifecycle.endpoints, lifecycle.state())
+        if document:
+            print(masked(json.dumps(wanted, indent=1)))
+        else:
+            _say(differences(serve_status(lifecycle.endpoints), wanted))
         return
     lifecycle.publish()
     print(f"serving at http://{settings.serving.gateway.host}:{lifecycle.endpoints.gateway_port}")
+
+
+def _say(changes: list[Change]) -> None:
+    for change in changes:
+        print(change)
+    if not changes:
+        print("nothing would change")
 
 
 @app.command

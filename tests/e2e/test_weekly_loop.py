@@ -3,6 +3,7 @@
 The tests of this module tell one story and run in order.
 """
 
+import asyncio
 import json
 import re
 import subprocess
@@ -35,6 +36,9 @@ from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.base.key_store import KeyStore
+from libs.client.answers import Recommendations
+from libs.client.client import AsyncClient, Client
+from libs.client.errors import AccessDenied, NoModel, UnknownArticles, UnknownMarket
 from libs.features.generator.deliveries import cut_off, deliver, scramble_returns
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake, LakeVersion
@@ -153,6 +157,32 @@ def test_a_customer_is_answered_over_http(world: World, first_week: dict[str, Ma
     for one in body["recommendations"]:
         assert one["basis"]["customer"] in ("history", "body", "market")
         assert all(abs(size["small"] + size["fit"] + size["large"] - 1) < 0.001 for size in one["sizes"])
+
+
+def test_the_python_client_is_answered_in_types_and_told_why_not_by_exceptions(
+    world: World, first_week: dict[str, MarketWeek]
+) -> None:
+    shoppers = world.shoppers("de")
+    customer, articles = shoppers.customers[0], shoppers.articles[:2]
+    said = world.ask("de", {"customer_id": customer, "article_ids": list(articles)}).json()
+
+    async def ask() -> Recommendations:
+        async with AsyncClient(world.url, world.key, deadline_s=20) as client:
+            return await client.recommend("de", customer, articles)
+
+    with Client(world.url, world.key, deadline_s=20) as client:
+        answer = client.recommend("de", customer, articles)
+        assert {one.name: one.champion for one in client.markets() if one.ready} == {"de": "1", "us": "1"}
+        with pytest.raises(UnknownMarket, match=r"404 There is no such market.*\(request [0-9a-f]{32}\)"):
+            client.recommend("fr", customer, articles)
+        with pytest.raises(UnknownArticles):
+            client.recommend("de", customer, ["nothing"])
+        with pytest.raises(NoModel):
+            client.recommend("nobody", customer, articles)
+    for found in (answer, asyncio.run(ask())):
+        assert replace(found, request_id=said["request_id"]) == Recommendations.of(said)
+    with Client(world.url, "wrong", deadline_s=20) as stranger, pytest.raises(AccessDenied):
+        stranger.markets()
 
 
 def test_requests_enter_through_a_haproxy_that_listens_on_loopback_only(
@@ -580,8 +610,15 @@ def await_replicas(world: World, each: int, gone: list[int]) -> None:
         time.sleep(0.5)
 
 
+def dry_run(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What `fitwave serve deploy --dry-run` says."""
+    capsys.readouterr()
+    serve_app(["deploy", "--dry-run", "--environment", "test"], result_action="return_value")
+    return capsys.readouterr().out.splitlines()
+
+
 def test_replicas_are_scaled_by_numbers_in_the_config_and_killed_without_a_failed_request(
-    world: World, second_week: dict[str, MarketWeek]
+    world: World, second_week: dict[str, MarketWeek], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = SESSION_FOLDER / "config" / "test" / "environment.yaml"
     one_each = config.read_text(encoding="utf-8")
@@ -589,8 +626,17 @@ def test_replicas_are_scaled_by_numbers_in_the_config_and_killed_without_a_faile
     parts = {"gateway": {"replicas": two}, "shadow_router": two, "feature_lookup": two, "pooled_size_model": two}
     deploy = ["deploy", "--environment", "test"]
     with Traffic(world.url, world.key, {"de": world.shoppers("de")}) as traffic:
+        assert dry_run(capsys) == ["nothing would change"]
         config.write_text(yaml.safe_dump(yaml.safe_load(one_each) | {"serving": parts}), encoding="utf-8")
+        said = [line for line in dry_run(capsys) if line.startswith("fitwave-test ")]
+        assert said == [
+            f"fitwave-test {name}: replicas: 1 -> 2 (replicas come or go, the others stay)"
+            for name in ("FeatureLookup", "Gateway", "ShadowRouter", "SizeModel")
+        ]
+        first = running(world)
         serve_app(deploy, result_action="return_value")
+        assert dry_run(capsys) == ["nothing would change"]
+        assert all(set(pids) < set(running(world)[name]) for name, pids in first.items())
         assert {name: len(pids) for name, pids in running(world).items()} == dict.fromkeys(running(world), 2)
         killed = [running(world)[name][0] for name in ("ShadowRouter", "FeatureLookup", "SizeModel")]
         for pid in killed:

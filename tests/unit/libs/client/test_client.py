@@ -181,5 +181,5 @@ def test_the_key_comes_from_the_environment_or_is_asked_for(monkeypatch: pytest.
 
 
 def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="'sizes.example.com' is no address of a gateway"):
+    with pytest.raises(ValueError, match=r"'sizes\.example\.com' is no address of a gateway"):
         Client("sizes.example.com", "key")
