@@ -1,26 +1,22 @@
 """One installation of Fitwave: where its stores are, what it serves, and its markets."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from libs.base.config_file import build, read_file
 from libs.base.errors import DataError
 from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
 from libs.base.market import Market, Replicas
 from libs.base.rollout import CanaryRollout
 
-T = TypeVar("T", bound=Frozen)
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG_ROOT = REPOSITORY / "infra" / "environments"
 
 # Where to point from outside without touching a file: URLs carry passwords, and those belong in the environment.
-_FROM_PROCESS = {
+FROM_PROCESS = {
     "redis_url": "FITWAVE_REDIS_URL",
     "mlflow_uri": "FITWAVE_MLFLOW_URI",
     "ray_address": "FITWAVE_RAY_ADDRESS",
@@ -33,9 +29,21 @@ _FROM_PROCESS = {
 class Gateway(Frozen):
     """The one HTTP entry of all markets.
 
-    The limits are a replica's. A market has at most `batches_in_flight` batches under way and `max_waiting_requests`
-    that wait for one; all markets together have at most `max_requests_at_once`, and `max_requests_queued` wait before
-    all replicas (both are taken when the cluster starts). What is beyond is turned away at once with 503.
+    The limits are a replica's. What is beyond them is turned away at once with 503.
+
+    Attributes:
+        host: The address that it listens on.
+        port: The port that it listens on; null takes a free one. Set one where a load balancer must know it.
+        replicas: Of the gateway, in processes.
+        max_body_bytes: The longest request body; a longer one is answered with 413.
+        max_articles: The most articles in one request; more are answered with 422.
+        timeout_s: How long a request may take in all, in seconds; then it is answered with 504.
+        batches_in_flight: Batches of one market that are under way at once.
+        max_batch_requests: The most requests that are put into one batch.
+        max_waiting_requests: Requests of one market that wait for a batch.
+        max_requests_at_once: Requests of all markets that a replica has at once; taken when the cluster starts.
+        max_requests_queued: Requests that wait before all replicas; taken when the cluster starts.
+        requests_per_minute: The rate of one API key; beyond it the answer is 429.
     """
 
     host: str = "127.0.0.1"
@@ -53,8 +61,11 @@ class Gateway(Frozen):
 
 
 class Refreshing(Frozen):
-    """How fast online features are written while their market is being asked about them: by so many writers at once,
-    each of which rests after a few rows, for so many times as long as Redis took for them.
+    """How fast online features are written while their market is being asked about them.
+
+    Attributes:
+        writers: How many write at once.
+        rest: How long each rests after a few rows, as a multiple of the time that Redis took for them.
     """
 
     writers: int = Field(default=1, ge=1)
@@ -62,7 +73,11 @@ class Refreshing(Frozen):
 
 
 class PairLogging(Frozen):
-    """Pairs are written every `flush_s`: what a replica that is killed can lose."""
+    """How the pairs of a shadow window are written.
+
+    Attributes:
+        flush_s: Seconds between two writes: what a replica that is killed can lose.
+    """
 
     flush_s: float = Field(default=2.0, gt=0, le=10)
 
@@ -70,6 +85,15 @@ class PairLogging(Frozen):
 class Serving(Frozen):
     """Replicas of the deployments that all markets share, how a refresh gives way to them, and whether there is a
     console beside them.
+
+    Attributes:
+        gateway: The HTTP entry.
+        shadow_router: Replicas that ask the champion and mirror to the challenger.
+        feature_lookup: Replicas that look features up.
+        pooled_size_model: Replicas that hold the models of all markets without replicas of their own.
+        refreshing: How a refresh of features gives way to shoppers.
+        pair_log: How the pairs of a shadow window are written.
+        console: Whether there is a console beside the gateway, at /console.
     """
 
     gateway: Gateway = Gateway()
@@ -84,12 +108,18 @@ class Serving(Frozen):
 class Trainer(Frozen):
     """How the weekly job uses the cluster.
 
-    The markets of a run are shared out to `workers` ranks of `threads` XGBoost threads each. A market of
-    `distributed_from_lines` labelled lines or more is trained by all ranks together, each with a shard; a shard that
-    would take more than `rank_memory_gib` is kept on disk. A booster in training is kept every `checkpoint_s`.
+    The markets of a run are shared out to the ranks of one worker group.
 
-    Of the weeks that are asked for, `jobs_at_once` jobs of up to `markets_per_job` markets each are run; a week that
-    fails is tried again so many times, first after `retry_minutes` and each time after twice as long.
+    Attributes:
+        workers: Ranks of a training.
+        threads: XGBoost threads of each rank.
+        distributed_from_lines: A market of so many labelled lines is trained by all ranks together, each with a shard.
+        rank_memory_gib: A shard that would take more is kept on disk.
+        checkpoint_s: Seconds after which a booster in training is kept, to go on from.
+        jobs_at_once: Jobs that run at the same time, of the weeks that are asked for.
+        markets_per_job: The most markets in one job.
+        retries: How often a week that fails is tried again.
+        retry_minutes: The wait before it is; twice as long each time.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -104,8 +134,11 @@ class Trainer(Frozen):
 
 
 class Shadowing(Frozen):
-    """How often windows, canaries and promoted versions are looked at, and at which hour of a day, UTC, promotions are
-    judged again by what came back, where `fitwave shadow schedule` sees to it.
+    """When `fitwave shadow schedule` sees to windows, canaries and promoted versions.
+
+    Attributes:
+        look_every_minutes: How often they are guarded and settled.
+        review_hour: At which hour of a day, UTC, promotions are judged again by what came back.
     """
 
     look_every_minutes: int = Field(default=5, ge=1, le=59)
@@ -113,7 +146,12 @@ class Shadowing(Frozen):
 
 
 class Code(Frozen):
-    """The repository that is tagged with each model version; `remote` names where tags are pushed, if anywhere."""
+    """The repository that is tagged with each model version.
+
+    Attributes:
+        repository: Its folder.
+        remote: Where tags are pushed, such as `origin`; null keeps them in the repository.
+    """
 
     repository: Path = REPOSITORY
     remote: str | None = None
@@ -123,6 +161,19 @@ class Environment(Frozen):
     """The file `environment.yaml` with the files of `markets/` beside it.
 
     A store whose URL is null is started by `fitwave up` on this machine.
+
+    Attributes:
+        name: The name of the folder that holds the file.
+        state_dir: The folder of all local state; an environment's is the sub-folder of its name.
+        redis_url: The online store; libs/base/redis_url.py tells of Sentinel, Cluster and TLS; null starts one.
+        mlflow_uri: The store of the model registry; null starts one.
+        ray_address: The GCS of a Ray cluster, as host:port; null starts one.
+        ray_dashboard_url: That cluster's dashboard, which takes jobs and Serve documents.
+        lake_uri: The lakehouse, as a path or a URI that docs/data.md tells of; null is a folder of state_dir.
+        code: The repository that is tagged with each model version.
+        serving: The replicas of what answers.
+        trainer: How the weekly job uses the cluster.
+        markets: One for each file of `markets/`, by the file's name.
     """
 
     name: Name
@@ -183,17 +234,31 @@ def load_environment(name: str | None = None, root: Path | None = None) -> Envir
         root: the folder of environments; by default `$FITWAVE_CONFIG`, then `infra/environments`.
 
     Raises:
-        DataError: a file is absent, is not YAML, or breaks the schema; every fault is listed with its place.
+        DataError: a file is absent, is not YAML, or breaks the schema; every fault of each is listed with its place.
     """
     name = name or os.environ.get("FITWAVE_ENVIRONMENT", "main")
     folder = environment_folder(name, root)
-    settings = _read_yaml(folder / "environment.yaml") | {"name": name}
-    settings |= {key: os.environ[var] for key, var in _FROM_PROCESS.items() if os.environ.get(var)}
+    file = read_file(folder / "environment.yaml")
+    settings = dict(file.values) | {"name": name}
+    settings |= {key: os.environ[var] for key, var in FROM_PROCESS.items() if os.environ.get(var)}
     files = sorted((folder / "markets").glob("*.yaml"))
     if not files:
         raise DataError(f"no market in {folder / 'markets'}: add one file per market, like de.yaml")
-    markets = {path.stem: _build(Market, _read_yaml(path) | {"name": path.stem}, path) for path in files}
-    return _build(Environment, settings | {"markets": markets}, folder / "environment.yaml")
+    markets, faults = {}, []
+    for path in files:
+        try:
+            market = read_file(path)
+            markets[path.stem] = build(Market, dict(market.values) | {"name": path.stem}, market)
+        except DataError as error:
+            faults.append(str(error))
+    try:
+        # Where no market is right, one stands in, so that the faults of the environment's own file are found as well.
+        environment = build(Environment, settings | {"markets": markets or {"none": Market(name="none")}}, file)
+    except DataError as error:
+        faults.insert(0, str(error))
+    if faults:
+        raise DataError("\n".join(faults))
+    return environment
 
 
 def environment_folder(name: str, root: Path | None = None) -> Path:
@@ -208,28 +273,3 @@ def environment_folder(name: str, root: Path | None = None) -> Path:
         found = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) if root.is_dir() else "none"
         raise DataError(f"no environment {name!r} under {root}: there is {found}. Set --environment or FITWAVE_CONFIG.")
     return folder
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path} is absent: every environment has one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not YAML: {error}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise DataError(f"{path} must hold keys and values at the top, not a {type(content).__name__}")
-    return content
-
-
-def _build(model: type[T], values: Mapping[str, Any], path: Path) -> T:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = "\n".join(
-            f"  {'.'.join(str(part) for part in fault['loc']) or '(top)'}: {fault['msg']} (got {fault['input']!r:.80})"
-            for fault in error.errors()
-        )
-        raise DataError(f"{path} is not a valid {model.__name__.lower()} config:\n{faults}") from error

@@ -17,46 +17,78 @@ _WEEK_DAYS = 7
 
 
 class KnownArticleRule(Frozen):
-    """Keep lines whose article is in the market's articles table."""
+    """Keep lines whose article is in the market's articles table.
+
+    Attributes:
+        kind: Which rule it is.
+    """
 
     kind: Literal["known_article"]
 
 
 class KnownCustomerRule(Frozen):
-    """Keep lines of registered customers: guests have no history and no features."""
+    """Keep lines of registered customers: guests have no history and no features.
+
+    Attributes:
+        kind: Which rule it is.
+    """
 
     kind: Literal["known_customer"]
 
 
 class SizeOnScaleRule(Frozen):
-    """Keep lines whose size the article has and its size system can place on the size scale."""
+    """Keep lines whose size the article has and its size system can place on the size scale.
+
+    Attributes:
+        kind: Which rule it is.
+    """
 
     kind: Literal["size_on_scale"]
 
 
 class ChannelRule(Frozen):
-    """Keep lines bought through one of these channels: store purchases are tried on before they are paid for."""
+    """Keep lines bought through one of these channels: store purchases are tried on before they are paid for.
+
+    Attributes:
+        kind: Which rule it is.
+        channels: As the orders table calls them, such as web and app.
+    """
 
     kind: Literal["channel_in"]
     channels: tuple[str, ...] = Field(min_length=1)
 
 
 class DivisionRule(Frozen):
-    """Keep lines of these divisions."""
+    """Keep lines of these divisions.
+
+    Attributes:
+        kind: Which rule it is.
+        divisions: Those that are kept.
+    """
 
     kind: Literal["division_in"]
     divisions: tuple[Literal["apparel", "footwear"], ...] = Field(min_length=1)
 
 
 class QuantityRule(Frozen):
-    """Keep lines of at most this many pieces: larger ones are resale."""
+    """Keep lines of at most this many pieces: larger ones are resale.
+
+    Attributes:
+        kind: Which rule it is.
+        pieces: The most of one line.
+    """
 
     kind: Literal["max_quantity"]
     pieces: int = Field(ge=1)
 
 
 class HistoryRule(Frozen):
-    """Keep lines of the last so many days before the run's cut-off."""
+    """Keep lines of the last so many days before the run's cut-off.
+
+    Attributes:
+        kind: Which rule it is.
+        days: How far back from the cut-off.
+    """
 
     kind: Literal["max_age"]
     days: Days
@@ -69,7 +101,12 @@ RuleKind = Annotated[
 
 
 class Rule(Frozen):
-    """One business rule: its name is what the funnel reports."""
+    """One business rule.
+
+    Attributes:
+        name: What the funnel reports it by; each rule of a market has another.
+        keep: Which order lines are kept.
+    """
 
     name: str = Field(min_length=1)
     keep: RuleKind
@@ -78,8 +115,19 @@ class Rule(Frozen):
 class Training(Frozen):
     """How the market's model is fitted. Windows are counted back from the last mature day.
 
-    `shuffled_orders` is how often each train line is learned again with the history it would have had in an order of
-    time drawn by chance: 0 learns the order of time alone.
+    Attributes:
+        engine: What runs the ranks of a big market: Ray Train, or xgboost-ray, which outlives a lost rank.
+        holdout_days: The latest days, which the version is judged on and never learns from.
+        calibration_days: The days before those, on which probabilities are calibrated.
+        rounds: Boosting rounds.
+        max_depth: Of a tree.
+        learning_rate: Of the boosting.
+        min_child_weight: The least weight of a leaf.
+        subsample: The share of lines that each tree sees.
+        colsample: The share of columns that each tree sees.
+        shuffled_orders: How often each train line is learned again with the history that it would have had in an order
+            of time drawn by chance; 0 learns the order of time alone.
+        seed: Of everything that is drawn by chance.
     """
 
     engine: Literal["ray_train", "xgboost_ray"] = "ray_train"
@@ -98,6 +146,10 @@ class Training(Frozen):
 class SliceStandard(Frozen):
     """A floor for one slice of the holdout. It rejects when it is surely missed: the slice has `min_lines`, and its
     whole interval is below. What cannot be told is reported.
+
+    Attributes:
+        min_auc_macro: The floor of its macro one-vs-rest AUC.
+        min_lines: A slice of fewer lines rejects nobody.
     """
 
     min_auc_macro: Share
@@ -107,8 +159,20 @@ class SliceStandard(Frozen):
 class MinimumStandards(Frozen):
     """What a version must reach on the time-forward holdout before it may be shadowed.
 
-    `confidence` is that of the intervals around the measures. The measures themselves are held against the bounds; the
-    two margins beside the champion must be kept by the whole interval of the paired difference.
+    The measures themselves are held against the bounds; the two margins beside the champion must be kept by the whole
+    interval of the paired difference.
+
+    Attributes:
+        min_auc_macro: Macro one-vs-rest AUC of the three outcomes.
+        max_log_loss: Log loss of the three outcomes.
+        max_calibration_error: The expected difference between said and seen probabilities.
+        min_coverage: The share of lines that get a size, and no abstention.
+        min_top1_accuracy: The share of kept lines whose size is the recommended one.
+        min_holdout_lines: Fewer lines judge nobody, and the version is rejected.
+        max_log_loss_over_champion: How much worse than the champion's its log loss may surely be.
+        max_auc_macro_under_champion: How much below the champion's its AUC may surely be.
+        confidence: Of the intervals around the measures.
+        slices: Floors for parts of the holdout, by the slice's name, such as cold_customer.
     """
 
     min_auc_macro: Share = 0.60
@@ -130,9 +194,25 @@ class Validation(Frozen):
     """What a delivery must look like, and whether a market's week ends when it does not (`block`), goes on and says so
     (`warn`), or does not look (`off`).
 
-    Columns that are absent or of another type and keys that are there twice always end the week. `values`: rows that
-    break what is declared of their columns; with `warn` they are left out. The others are compared with the week
-    before, or with what the champion was trained on; docs/validation.md tells how.
+    Columns that are absent or of another type and keys that are there twice always end the week. docs/validation.md
+    tells what is compared with what.
+
+    Attributes:
+        values: Rows that break what is declared of their columns; with `warn` they are left out.
+        volumes: New orders and returns against the week before.
+        null_rates: Shares of absent values.
+        categories: Shares of genders, divisions, categories, size systems, channels and return reasons.
+        references: Returns whose order line is not there.
+        features: The champion's inputs against those it was trained on.
+        predictions: The champion's confidence against that of its training.
+        max_volume_change: The most that volumes may change, as a share.
+        max_lost_rows: The share of rows of the week before that may be gone.
+        max_null_rate: The most absent values of a column, by `table.column`, such as customers.height_cm.
+        max_null_rate_rise: The most that a share of absent values may rise by in a week.
+        max_category_shift: The highest stability index (PSI) of a category.
+        max_unknown_references: The share of returns that may have no order line.
+        max_feature_shift: The highest stability index (PSI) of an input.
+        max_prediction_shift: The highest stability index (PSI) of the confidence.
     """
 
     values: Literal["block", "warn"] = "block"
@@ -153,11 +233,14 @@ class Validation(Frozen):
 
 
 class SecondVerdictPolicy(Frozen):
-    """What follows once the returns of a promoted version's window are mature: `act` on it, `report` it, or nothing.
+    """What follows once the returns of a promoted version's window are mature.
 
-    `demotion_margin` is the log loss by which it must surely be worse than the champion before. A purchase counts
-    within `attribution_days` of the logged request. Nothing is told of fewer than `min_lines`, and nobody is demoted
-    later than `demotion_days` after all returns of the window are known: a person decides then.
+    Attributes:
+        policy: Act on the second verdict, report it, or have none.
+        demotion_margin: The log loss by which a version must surely be worse than the champion before to be demoted.
+        attribution_days: A purchase counts within so many days of the logged request.
+        demotion_days: Nobody is demoted later than this after all returns of the window are known: people decide then.
+        min_lines: Nothing is told of fewer purchases.
     """
 
     policy: Literal["act", "report", "off"] = "act"
@@ -170,11 +253,22 @@ class SecondVerdictPolicy(Frozen):
 class ShadowWindow(Frozen):
     """How the challenger is watched, and what it must show to be promoted.
 
-    Margins: `error_margin` is a difference of error rates, `slice_error_margin` the same within a division or a basis,
-    `latency_margin` a ratio of mean model latencies, `quality_margin` the log-loss gain that counts as better.
-
-    The pairs of a window are kept for `retention_days` after its last: until the labels of its answers are mature, and
-    a week of margin, at least.
+    Attributes:
+        share: The share of customers whose traffic is mirrored.
+        min_pairs: Fewer pairs promote nobody.
+        max_hours: The longest that a window is open.
+        timeout_s: A challenger's answer that takes longer has failed, in seconds.
+        alpha: How often a comparison may be wrong by chance; all looks at the window together.
+        error_margin: By how much the challenger's error rate may be higher.
+        slice_error_margin: The same within a division or a basis.
+        latency_margin: The challenger's mean model latency over the champion's, at most.
+        quality_margin: The log-loss gain that counts as better.
+        min_completion: The share of mirrored requests that must have become whole pairs.
+        retention_days: How long a window's pairs are kept after its last: until the labels of its answers are mature,
+            and a week of margin, at least.
+        second_verdict: What follows once returns are mature.
+        rollout: What follows a verdict of promote.
+        guard: What a promoted version is held to in live traffic; null watches nobody.
     """
 
     share: Share = 0.2
@@ -198,6 +292,11 @@ class Recommendation(Frozen):
 
     With `wanted_precision` each version takes the lowest threshold that reaches it, never below `min_confidence`;
     without, `min_confidence` is the threshold. docs/abstention.md tells how to choose.
+
+    Attributes:
+        min_confidence: The lowest confidence that a size is recommended with.
+        wanted_precision: The share of recommended sizes that shall be kept; null takes min_confidence.
+        second_best_within: A second size is named if its confidence is so near to the best one's.
     """
 
     min_confidence: Share = 0.35
@@ -206,7 +305,12 @@ class Recommendation(Frozen):
 
 
 class Replicas(Frozen):
-    """Replicas of one deployment: a fixed number, or bounds to scale between."""
+    """Replicas of one deployment: a fixed number, or bounds to scale between.
+
+    Attributes:
+        min: The fewest; it may not be above max.
+        max: The most. The same as min is a fixed number.
+    """
 
     min: int = Field(default=1, ge=1)
     max: int = Field(default=1, ge=1)
@@ -219,7 +323,14 @@ class Replicas(Frozen):
 
 
 class MarketServing(Frozen):
-    """Where the market's model runs: in the pooled SizeModel, or in replicas of its own."""
+    """Where the market's model runs: in the pooled SizeModel, or in replicas of its own.
+
+    Attributes:
+        dedicated: Whether the market's model has replicas of its own.
+        size_model: Those replicas, and those of the market's challenger.
+        min_feature_coverage: The share of registered customers and online articles that must have features online
+            before a new version goes out.
+    """
 
     dedicated: bool = False
     size_model: Replicas = Replicas()
@@ -236,14 +347,33 @@ TimeZone = Annotated[str, AfterValidator(_check_zone)]
 
 
 class Schedule(Frozen):
-    """When the weekly job is due, by the market's own clock."""
+    """When the weekly job is due, by the market's own clock.
+
+    Attributes:
+        weekday: The day of the week.
+        hour: The hour of that day.
+    """
 
     weekday: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] = "mon"
     hour: int = Field(default=3, ge=0, le=23)
 
 
 class Market(Frozen):
-    """One market's whole configuration: the file `markets/<name>.yaml`."""
+    """One market's whole configuration: the file `markets/<name>.yaml`.
+
+    Attributes:
+        name: The name of the file.
+        time_zone: Whose days these are, and whose hours: a name of the IANA database.
+        rules: Which order lines are learned from: applied in order, each reported as rows in and rows out.
+        label_maturity_days: The return window and the return delay: before that, not returned is not kept.
+        validation: What a delivery must look like.
+        training: How the model is fitted.
+        standards: What a version must reach.
+        shadow: How a challenger is watched.
+        recommendation: When an answer is given.
+        serving: Where the model runs.
+        schedule: When the weekly job is due.
+    """
 
     name: Name
     time_zone: TimeZone = "UTC"

@@ -11,8 +11,12 @@ PartShare = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Bounds(Frozen):
-    """What makes a version go that answers customers: surely a larger share of failed answers, or surely a longer mean
-    time, than these.
+    """What makes a version go that answers customers.
+
+    Attributes:
+        max_error_share: It goes if surely a larger share of its answers fails.
+        max_mean_ms: It goes if surely its mean time is longer, in milliseconds.
+        alpha: How often it may go by chance; all looks together.
     """
 
     max_error_share: PartShare = 0.01
@@ -21,13 +25,21 @@ class Bounds(Frozen):
 
 
 class Guard(Bounds):
-    """For how many `hours` a promoted version is watched in live traffic."""
+    """What makes a promoted version go, in live traffic.
+
+    Attributes:
+        hours: How long it is watched.
+    """
 
     hours: float = Field(default=24.0, gt=0)
 
 
 class ShadowRollout(Frozen):
-    """What is shown to be better in its shadow window is promoted."""
+    """What is shown to be better in its shadow window is promoted.
+
+    Attributes:
+        policy: Which rollout it is.
+    """
 
     policy: Literal["shadow"] = "shadow"
 
@@ -35,8 +47,12 @@ class ShadowRollout(Frozen):
 class CanaryRollout(Bounds):
     """What is shown to be better answers a share of the customers first, and a larger one with each of the `steps`.
 
-    A step lasts `hours` at least, and until the version has given `min_answers` answers in it. An answer that is not
-    there after `timeout_s` has failed, and the champion gives it.
+    Attributes:
+        policy: Which rollout it is.
+        steps: The shares of the customers, each larger than the one before.
+        hours: How long a step lasts at least.
+        min_answers: How many answers the version has given in a step at least.
+        timeout_s: An answer that is not there by then has failed, and the champion gives it, in seconds.
     """
 
     policy: Literal["canary"]
@@ -54,13 +70,22 @@ class CanaryRollout(Bounds):
 
 
 class ApprovalRollout(Frozen):
-    """What is shown to be better waits until a person promotes it."""
+    """What is shown to be better waits until a person promotes it.
+
+    Attributes:
+        policy: Which rollout it is.
+    """
 
     policy: Literal["approval"]
 
 
 class PinnedRollout(Frozen):
-    """The champion stays this version, a number of the registry; newcomers are shadowed and judged, never promoted."""
+    """The champion stays one version; newcomers are shadowed and judged, never promoted.
+
+    Attributes:
+        policy: Which rollout it is.
+        version: The champion, as the registry numbers it.
+    """
 
     policy: Literal["pinned"]
     version: int = Field(ge=1)

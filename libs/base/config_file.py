@@ -1,0 +1,142 @@
+"""A YAML file of the config: what it says, on which line, and every fault of it in words."""
+
+import difflib
+import typing
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from libs.base.errors import DataError
+from libs.base.frozen import Frozen
+from libs.base.secrets import masked
+
+T = TypeVar("T", bound=Frozen)
+Place = tuple[Hashable, ...]
+
+_LONGEST = 80
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """What a file says, and the line of each key and list item, by its place."""
+
+    path: Path
+    values: Mapping[str, Any]
+    lines: Mapping[Place, int]
+
+
+def read_file(path: Path) -> ConfigFile:
+    """Read a file of keys and values.
+
+    Raises:
+        DataError: it is absent, is not YAML, is not keys and values, or has a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise DataError(f"{path} is absent: every environment has one") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not YAML: {error}") from error
+    if root is None:
+        return ConfigFile(path, {}, {})
+    if not isinstance(content, dict):
+        raise DataError(f"{path} must hold keys and values at the top, not a {type(content).__name__}")
+    lines: dict[Place, int] = {}
+    for place, line in _places(root, ()):
+        if place in lines:
+            # YAML takes the last one, and nobody sees that the first says nothing.
+            raise DataError(f"{path}, line {line}: {_dotted(place)} is there twice, first on line {lines[place]}")
+        lines[place] = line
+    return ConfigFile(path, content, lines)
+
+
+def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (*place, key.value), key.start_mark.line + 1
+            yield from _places(value, (*place, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield (*place, index), value.start_mark.line + 1
+            yield from _places(value, (*place, index))
+
+
+def build(model: type[T], values: Mapping[str, Any], file: ConfigFile) -> T:
+    """The model of a file's values.
+
+    Raises:
+        DataError: they break it; each fault is told with its line, its key, what was got and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(_fault(model, one, file) for one in error.errors())
+        raise DataError(f"{file.path} is not a valid {model.__name__.lower()} config:\n{faults}") from error
+
+
+def _fault(model: type[Frozen], fault: ErrorDetails, file: ConfigFile) -> str:
+    written = _written(fault["loc"], file)
+    line = f"line {file.lines[written]}: " if written else ""
+    got = masked(f"{fault['input']!r}")
+    message = fault["msg"]
+    if fault["type"] == "extra_forbidden":
+        message = f"unknown key; {_instead(model, fault['loc'])}"
+    elif fault["type"] == "missing":
+        written = (*written, fault["loc"][-1])
+    return f"  {line}{_dotted(written) or _dotted(fault['loc']) or '(top)'}: {message} (got {got:.{_LONGEST}})"
+
+
+def _written(place: Place, file: ConfigFile) -> Place:
+    """The part of a fault's place that stands in the file: pydantic adds which kind of a choice was meant."""
+    found: Place = ()
+    for part in place:
+        if (*found, part) in file.lines:
+            found = (*found, part)
+    return found
+
+
+def _dotted(place: Place) -> str:
+    return ".".join(str(part) for part in place)
+
+
+def _instead(model: type[Frozen], place: Place) -> str:
+    """The key that was probably meant, or those that there are."""
+    holder: Any = model
+    for part in place[:-1]:
+        holder = _step(holder, part)
+    known = list(holder.model_fields)
+    near = difflib.get_close_matches(str(place[-1]), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+
+
+def _step(annotation: Any, part: Hashable) -> Any:
+    """The type of a part of a type: of a field, an item, a value, or one kind of a choice."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _step(arguments[0], part)
+    if origin in (typing.Union, UnionType):
+        kinds = [one for one in arguments if one is not NoneType]
+        return kinds[0] if len(kinds) == 1 else next(kind for kind in kinds if _names(kind, part))
+    if origin in (tuple, dict):
+        found = arguments[origin is dict]
+    else:
+        found = annotation.model_fields[str(part)].annotation
+    return _step(found, part) if _is_optional(found) else found
+
+
+def _is_optional(annotation: Any) -> bool:
+    arguments = typing.get_args(annotation)
+    return NoneType in arguments and len(arguments) == 2
+
+
+def _names(kind: type[Frozen], tag: Hashable) -> bool:
+    """Whether a kind of a choice is the one that this tag stands for."""
+    return any(tag in typing.get_args(field.annotation) for field in kind.model_fields.values())
