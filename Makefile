@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint types format lock pants clean
+.PHONY: help setup demo test unit integration lint types format reference lock pants clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the targets.
@@ -50,6 +50,9 @@ types: setup ## Check types, strictly.
 format: setup ## Put style and formatting right.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+reference: setup ## Make docs/configuration.md and the schemas of the config from its models again.
+	@$(BIN)/python -m infra.config
 
 lock: setup ## Make requirements.txt from requirements.in again.
 	@$(BIN)/uv pip compile requirements.in --override requirements-overrides.in --generate-hashes \

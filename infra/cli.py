@@ -22,6 +22,7 @@ for name, target in {
     "score": "apps.serve.score_cli:app",
     "drift": "apps.serve.drift_cli:app",
     "customers": "infra.customers_cli:app",
+    "config": "infra.config_cli:app",
 }.items():
     app.command(target, name=name)
 

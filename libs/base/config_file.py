@@ -125,10 +125,7 @@ def _step(annotation: Any, part: Hashable) -> Any:
     if origin in (typing.Union, UnionType):
         kinds = [one for one in arguments if one is not NoneType]
         return kinds[0] if len(kinds) == 1 else next(kind for kind in kinds if _names(kind, part))
-    if origin in (tuple, dict):
-        found = arguments[origin is dict]
-    else:
-        found = annotation.model_fields[str(part)].annotation
+    found = arguments[origin is dict] if arguments else annotation.model_fields[str(part)].annotation
     return _step(found, part) if _is_optional(found) else found
 
 

@@ -149,7 +149,7 @@ class Code(Frozen):
     """The repository that is tagged with each model version.
 
     Attributes:
-        repository: Its folder.
+        repository: Its folder, by default that of Fitwave itself.
         remote: Where tags are pushed, such as `origin`; null keeps them in the repository.
     """
 
@@ -164,7 +164,7 @@ class Environment(Frozen):
 
     Attributes:
         name: The name of the folder that holds the file.
-        state_dir: The folder of all local state; an environment's is the sub-folder of its name.
+        state_dir: The folder of all local state, by default `var` of the repository; each environment has a sub-folder.
         redis_url: The online store; libs/base/redis_url.py tells of Sentinel, Cluster and TLS; null starts one.
         mlflow_uri: The store of the model registry; null starts one.
         ray_address: The GCS of a Ray cluster, as host:port; null starts one.

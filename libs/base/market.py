@@ -364,7 +364,8 @@ class Market(Frozen):
     Attributes:
         name: The name of the file.
         time_zone: Whose days these are, and whose hours: a name of the IANA database.
-        rules: Which order lines are learned from: applied in order, each reported as rows in and rows out.
+        rules: Which order lines are learned from, rule by rule in this order, each reported as rows in and rows out; by
+            default those with a known article, a registered customer and a size on the scale.
         label_maturity_days: The return window and the return delay: before that, not returned is not kept.
         validation: What a delivery must look like.
         training: How the model is fitted.
