@@ -20,8 +20,8 @@ fitwave serve deploy                        # scaling is editing a number, and t
 ```
 
 The dry run tells for each value that differs what follows: living replicas take it, replicas come or go and the others
-stay, or all of an application start anew, one after the other. A fixed number of replicas leaves the living ones; a first
-range like `{min: 1, max: 3}` starts its application anew, which is how Ray Serve begins to scale by itself.
+stay, or all of an application start anew, one after the other. Another fixed number leaves the living ones; a first
+range like `{min: 1, max: 3}` starts its application anew: so does Ray Serve begin to scale by itself.
 
 Editors that speak to the YAML language server complete and check these files as they are written: their first line
 names their schema, which is in `infra/config/schema`.
