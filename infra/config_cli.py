@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from libs.base.environment import load_environment
+from libs.base.environment import load_environment, read_sources
 
 app = App(name="config", help="The config: show it, check it.")
 
@@ -24,8 +24,9 @@ def show(
     from infra.config.effective import as_written
     from infra.config.effective import effective as effective_yaml
 
-    settings = load_environment(environment)
-    print((effective_yaml if effective else as_written)(settings, market), end="")
+    sources, settings = read_sources(environment), load_environment(environment)
+    name = None if market is None else settings.market(market).name
+    print(effective_yaml(settings, sources, name) if effective else as_written(sources, name), end="")
 
 
 @app.command

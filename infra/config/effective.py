@@ -1,80 +1,44 @@
 """The config of an environment as YAML that can be read back: what its files say, or every value with its origin."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from libs.base.config_file import ConfigFile, Place, read_file
-from libs.base.environment import FROM_PROCESS, Environment, environment_folder
+from libs.base.checked_yaml import Place, Said
+from libs.base.environment import Environment, Sources
 from libs.base.secrets import masked
 
 Origin = Callable[[Place], str]
 
-
-def as_written(environment: Environment, market: str | None = None, root: Path | None = None) -> str:
-    """What the files say, one YAML document each, without passwords.
-
-    Raises:
-        DataError: there is no such market.
-    """
-    documents = [
-        f"---\n# {file.path}\n{file.path.read_text(encoding='utf-8')}" for file in _files(environment, market, root)
-    ]
-    return masked("".join(documents))
+_DEFAULT = "default"
 
 
-def effective(environment: Environment, market: str | None = None, root: Path | None = None) -> str:
+def as_written(sources: Sources, market: str | None = None) -> str:
+    """What the files say, one YAML document each, without passwords."""
+    files = [sources.environment, *sources.markets.values()] if market is None else [sources.markets[market]]
+    return masked("".join(f"---\n# {file.path}\n{file.path.read_text(encoding='utf-8')}" for file in files))
+
+
+def effective(environment: Environment, sources: Sources, market: str | None = None) -> str:
     """Every value, with where it comes from beside it: a line of a file, an environment variable, or the default.
 
     Raises:
         DataError: there is no such market.
     """
     if market is not None:
-        [file] = _files(environment, market, root)
-        return _yaml(environment.market(market).model_dump(mode="json"), _origin(file))
-    folder = environment_folder(environment.name, root)
-    own = _origin(read_file(folder / "environment.yaml"))
-    markets = {
-        name: _origin(file) for name, file in zip(environment.markets, _market_files(environment, folder), strict=True)
-    }
+        return _yaml(environment.market(market).model_dump(mode="json"), _origin(sources.markets[market]))
+    own = _origin(sources.environment)
+    markets = {name: _origin(said) for name, said in sources.markets.items()}
 
     def origin(place: Place) -> str:
-        if place[0] == "markets":
-            return markets[str(place[1])](place[2:])
-        return FROM_PROCESS[str(place[0])] if _is_from_process(place) else own(place)
+        return markets[str(place[1])](place[2:]) if place[0] == "markets" else own(place)
 
     return _yaml(environment.model_dump(mode="json"), origin)
 
 
-def _files(environment: Environment, market: str | None, root: Path | None) -> list[ConfigFile]:
-    folder = environment_folder(environment.name, root)
-    if market is not None:
-        return [read_file(folder / "markets" / f"{environment.market(market).name}.yaml")]
-    return [read_file(folder / "environment.yaml"), *_market_files(environment, folder)]
-
-
-def _market_files(environment: Environment, folder: Path) -> list[ConfigFile]:
-    return [read_file(folder / "markets" / f"{name}.yaml") for name in environment.markets]
-
-
-def _is_from_process(place: Place) -> bool:
-    variable = FROM_PROCESS.get(str(place[0]))
-    return variable is not None and bool(os.environ.get(variable))
-
-
-def _origin(file: ConfigFile) -> Origin:
-    """Where a file says a value; a name is its own name."""
-    shown = file.path.name
-
-    def origin(place: Place) -> str:
-        if place == ("name",):
-            return "the name of the file" if file.path.parent.name == "markets" else "the name of the folder"
-        return f"{shown}:{file.lines[place]}" if place in file.lines else "default"
-
-    return origin
+def _origin(said: Said) -> Origin:
+    return lambda place: said.origins.get(place, _DEFAULT)
 
 
 def _yaml(values: Mapping[str, Any], origin: Origin) -> str:

@@ -1,11 +1,13 @@
 """One installation of Fitwave: where its stores are, what it serves, and its markets."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from libs.base.config_file import build, read_file
+from libs.base.checked_yaml import Said, build, read_file
 from libs.base.errors import DataError
 from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
@@ -16,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG_ROOT = REPOSITORY / "infra" / "environments"
 
 # Where to point from outside without touching a file: URLs carry passwords, and those belong in the environment.
-FROM_PROCESS = {
+_FROM_PROCESS = {
     "redis_url": "FITWAVE_REDIS_URL",
     "mlflow_uri": "FITWAVE_MLFLOW_URI",
     "ray_address": "FITWAVE_RAY_ADDRESS",
@@ -226,6 +228,14 @@ class Environment(Frozen):
             ) from None
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What files and process say of an environment, before it is checked; what they do not say has its default."""
+
+    environment: Said
+    markets: Mapping[str, Said]
+
+
 def load_environment(name: str | None = None, root: Path | None = None) -> Environment:
     """Read and check one environment.
 
@@ -236,24 +246,40 @@ def load_environment(name: str | None = None, root: Path | None = None) -> Envir
     Raises:
         DataError: a file is absent, is not YAML, or breaks the schema; every fault of each is listed with its place.
     """
+    return _check(read_sources(name, root))
+
+
+def read_sources(name: str | None = None, root: Path | None = None) -> Sources:
+    """What is said of an environment, and where; `load_environment` checks it.
+
+    Raises:
+        DataError: a file is absent, or is not YAML.
+    """
     name = name or os.environ.get("FITWAVE_ENVIRONMENT", "main")
     folder = environment_folder(name, root)
-    file = read_file(folder / "environment.yaml")
-    settings = dict(file.values) | {"name": name}
-    settings |= {key: os.environ[var] for key, var in FROM_PROCESS.items() if os.environ.get(var)}
+    variables = {key: variable for key, variable in _FROM_PROCESS.items() if os.environ.get(variable)}
+    environment = read_file(folder / "environment.yaml").with_values(
+        {"name": name} | {key: os.environ[variable] for key, variable in variables.items()},
+        {"name": "the name of the folder"} | variables,
+    )
     files = sorted((folder / "markets").glob("*.yaml"))
     if not files:
         raise DataError(f"no market in {folder / 'markets'}: add one file per market, like de.yaml")
+    named = {"name": "the name of the file"}
+    return Sources(environment, {path.stem: read_file(path).with_values({"name": path.stem}, named) for path in files})
+
+
+def _check(sources: Sources) -> Environment:
     markets, faults = {}, []
-    for path in files:
+    for name, said in sources.markets.items():
         try:
-            market = read_file(path)
-            markets[path.stem] = build(Market, dict(market.values) | {"name": path.stem}, market)
+            markets[name] = build(Market, said)
         except DataError as error:
             faults.append(str(error))
     try:
         # Where no market is right, one stands in, so that the faults of the environment's own file are found as well.
-        environment = build(Environment, settings | {"markets": markets or {"none": Market(name="none")}}, file)
+        whole = {"markets": markets or {"none": Market(name="none")}}
+        environment = build(Environment, sources.environment.with_values(whole, {}))
     except DataError as error:
         faults.insert(0, str(error))
     if faults:

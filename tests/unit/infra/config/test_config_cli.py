@@ -10,7 +10,7 @@ import yaml
 from infra.config.effective import as_written, effective
 from infra.config_cli import app
 from libs.base import console
-from libs.base.environment import CONFIG_ROOT, Environment, load_environment
+from libs.base.environment import CONFIG_ROOT, Environment, load_environment, read_sources
 from libs.base.market import Market
 from tests.environments import environment_in
 
@@ -30,32 +30,32 @@ def line(text: str, key: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIG_ROOT.iterdir() if path.is_dir()))
 def test_what_is_effective_can_be_read_back(name: str) -> None:
-    environment = load_environment(name)
-    assert Environment.model_validate(yaml.safe_load(effective(environment))) == environment
+    environment, sources = load_environment(name), read_sources(name)
+    assert Environment.model_validate(yaml.safe_load(effective(environment, sources))) == environment
     for market in environment.markets.values():
-        assert Market.model_validate(yaml.safe_load(effective(environment, market.name))) == market
+        assert Market.model_validate(yaml.safe_load(effective(environment, sources, market.name))) == market
 
 
 def test_each_value_says_where_it_comes_from(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FITWAVE_LAKE_URI", "s3://lake/main")
-    environment = load_environment()
-    shown = effective(environment)
+    environment, sources = load_environment(), read_sources()
+    shown = effective(environment, sources)
     assert line(shown, "lake_uri") == "lake_uri: s3://lake/main  # FITWAVE_LAKE_URI"
-    assert line(shown, "redis_url") == "redis_url: redis://***@a  # environment.yaml:1"
+    assert line(shown, "redis_url") == f"redis_url: redis://***@a  # {root}/main/environment.yaml:1"
     assert line(shown, "max_articles") == "max_articles: 1000  # default"
-    of_market = effective(environment, "us")
-    assert line(of_market, "share") == "share: 0.5  # us.yaml:2"
+    of_market = effective(environment, sources, "us")
+    assert line(of_market, "share") == f"share: 0.5  # {root}/main/markets/us.yaml:2"
     assert line(of_market, "name") == "name: us  # the name of the file"
-    assert line(effective(environment, "de"), "share") == "share: 0.2  # default"
+    assert line(effective(environment, sources, "de"), "share") == "share: 0.2  # default"
 
 
 def test_what_the_files_say_is_shown_as_it_is_without_passwords(root: Path) -> None:
-    environment = load_environment()
-    own, de, us = yaml.safe_load_all(as_written(environment))
+    sources = read_sources()
+    own, de, us = yaml.safe_load_all(as_written(sources))
     assert own == {"redis_url": "redis://***@a", "state_dir": str(root.parent / "var")}
     assert (de, us) == ({}, {"shadow": {"share": 0.5}})
-    assert list(yaml.safe_load_all(as_written(environment, "us"))) == [us]
-    assert "hunter2" not in as_written(environment) + effective(environment)
+    assert list(yaml.safe_load_all(as_written(sources, "us"))) == [us]
+    assert "hunter2" not in as_written(sources) + effective(load_environment(), sources)
 
 
 @pytest.mark.parametrize("arguments", [["show"], ["show", "--effective"], ["show", "--market", "us", "--effective"]])
@@ -77,9 +77,9 @@ def test_a_check_ends_well_or_names_every_fault(root: Path, capsys: pytest.Captu
         console.run(app, ["check"])
     assert ended.value.code == 1
     said = capsys.readouterr().err
-    assert "line 2: shadow.shore: unknown key; did you mean share?" in said
-    assert "line 3: scedule: unknown key; did you mean schedule?" in said
-    assert "line 1: time_zone: Value error, 'Europe/Bonn' is no time zone" in said
+    assert "de.yaml:2: shadow.shore: unknown key; did you mean share?" in said
+    assert "de.yaml:3: scedule: unknown key; did you mean schedule?" in said
+    assert "us.yaml:1: time_zone: Value error, 'Europe/Bonn' is no time zone" in said
 
 
 def test_an_unknown_market_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

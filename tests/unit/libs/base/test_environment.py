@@ -121,19 +121,20 @@ def test_the_faults_of_all_files_are_listed_each_with_its_line(tmp_path: Path) -
         load_environment("main", tmp_path / "config")
     assert str(refused.value).splitlines() == [
         f"{folder}/environment.yaml is not a valid environment config:",
-        "  line 3: serving.gateway.prot: unknown key; did you mean port? (got 8000)",
+        f"  {folder}/environment.yaml:3: serving.gateway.prot: unknown key; did you mean port? (got 8000)",
         f"{folder}/markets/de.yaml is not a valid market config:",
-        "  line 3: shadow.share: Input should be less than or equal to 1 (got 2)",
+        f"  {folder}/markets/de.yaml:3: shadow.share: Input should be less than or equal to 1 (got 2)",
         f"{folder}/markets/us.yaml is not a valid market config:",
-        "  line 2: rules.0.keep.channels: Field required (got {'kind': 'channel_in', 'chanels': ['web']})",
-        "  line 2: rules.0.keep.chanels: unknown key; did you mean channels? (got ['web'])",
+        f"  {folder}/markets/us.yaml:2: rules.0.keep.channels: Field required "
+        "(got {'kind': 'channel_in', 'chanels': ['web']})",
+        f"  {folder}/markets/us.yaml:2: rules.0.keep.chanels: unknown key; did you mean channels? (got ['web'])",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour: red", "line 1: colour: unknown key; there are name, time_zone, rules"),
+        ("colour: red", "de.yaml:1: colour: unknown key; there are name, time_zone, rules"),
         ("standards: {slices: {cold_customer: {min_auc: 0.5}}}", "did you mean min_auc_macro?"),
         (
             "shadow: {rollout: {policy: pinned, versoin: 3}}",

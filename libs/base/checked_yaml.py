@@ -1,4 +1,4 @@
-"""A YAML file of the config: what it says, on which line, and every fault of it in words."""
+"""YAML of the config: what it says, on which line of which file, and every fault of it in words."""
 
 import difflib
 import typing
@@ -23,15 +23,20 @@ _LONGEST = 80
 
 
 @dataclass(frozen=True)
-class ConfigFile:
-    """What a file says, and the line of each key and list item, by its place."""
+class Said:
+    """Values, and where each key and list item is said, like `de.yaml:12`, by its place."""
 
     path: Path
     values: Mapping[str, Any]
-    lines: Mapping[Place, int]
+    origins: Mapping[Place, str]
+
+    def with_values(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> "Said":
+        """The same with these values at the top, which somebody else says."""
+        said = {(key,): origin for key, origin in origins.items()}
+        return Said(self.path, {**self.values, **values}, {**self.origins, **said})
 
 
-def read_file(path: Path) -> ConfigFile:
+def read_file(path: Path) -> Said:
     """Read a file of keys and values.
 
     Raises:
@@ -46,7 +51,7 @@ def read_file(path: Path) -> ConfigFile:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not YAML: {error}") from error
     if root is None:
-        return ConfigFile(path, {}, {})
+        return Said(path, {}, {})
     if not isinstance(content, dict):
         raise DataError(f"{path} must hold keys and values at the top, not a {type(content).__name__}")
     lines: dict[Place, int] = {}
@@ -55,7 +60,8 @@ def read_file(path: Path) -> ConfigFile:
             # YAML takes the last one, and nobody sees that the first says nothing.
             raise DataError(f"{path}, line {line}: {_dotted(place)} is there twice, first on line {lines[place]}")
         lines[place] = line
-    return ConfigFile(path, content, lines)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return Said(path, content, {place: f"{shown}:{line}" for place, line in lines.items()})
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
@@ -69,36 +75,36 @@ def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
             yield from _places(value, (*place, index))
 
 
-def build(model: type[T], values: Mapping[str, Any], file: ConfigFile) -> T:
-    """The model of a file's values.
+def build(model: type[T], said: Said) -> T:
+    """The model of what is said.
 
     Raises:
-        DataError: they break it; each fault is told with its line, its key, what was got and what is allowed.
+        DataError: it breaks the model; each fault is told with its line, its key, what was got and what is allowed.
     """
     try:
-        return model.model_validate(values)
+        return model.model_validate(said.values)
     except ValidationError as error:
-        faults = "\n".join(_fault(model, one, file) for one in error.errors())
-        raise DataError(f"{file.path} is not a valid {model.__name__.lower()} config:\n{faults}") from error
+        faults = "\n".join(_fault(model, one, said) for one in error.errors())
+        raise DataError(f"{said.path} is not a valid {model.__name__.lower()} config:\n{faults}") from error
 
 
-def _fault(model: type[Frozen], fault: ErrorDetails, file: ConfigFile) -> str:
-    written = _written(fault["loc"], file)
-    line = f"line {file.lines[written]}: " if written else ""
+def _fault(model: type[Frozen], fault: ErrorDetails, said: Said) -> str:
+    written = _written(fault["loc"], said)
+    origin = f"{said.origins[written]}: " if written else ""
     got = masked(f"{fault['input']!r}")
     message = fault["msg"]
     if fault["type"] == "extra_forbidden":
         message = f"unknown key; {_instead(model, fault['loc'])}"
     elif fault["type"] == "missing":
         written = (*written, fault["loc"][-1])
-    return f"  {line}{_dotted(written) or _dotted(fault['loc']) or '(top)'}: {message} (got {got:.{_LONGEST}})"
+    return f"  {origin}{_dotted(written) or _dotted(fault['loc']) or '(top)'}: {message} (got {got:.{_LONGEST}})"
 
 
-def _written(place: Place, file: ConfigFile) -> Place:
-    """The part of a fault's place that stands in the file: pydantic adds which kind of a choice was meant."""
+def _written(place: Place, said: Said) -> Place:
+    """The part of a fault's place that somebody has written: pydantic adds which kind of a choice was meant."""
     found: Place = ()
     for part in place:
-        if (*found, part) in file.lines:
+        if (*found, part) in said.origins:
             found = (*found, part)
     return found
 
