@@ -23,6 +23,7 @@ for name, target in {
     "drift": "apps.serve.drift_cli:app",
     "customers": "infra.customers_cli:app",
     "config": "infra.config_cli:app",
+    "cluster": "infra.kubernetes.cli:app",
 }.items():
     app.command(target, name=name)
 

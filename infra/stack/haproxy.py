@@ -13,16 +13,28 @@ from infra.stack.haproxy_config import Limits
 from infra.stack.processes import free_port
 
 _WRAPPER = Path(__file__).with_name("haproxy.sh")
+_PIDS = "pids"
 _STOP_S = 5.0
 
 
 def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
-    """What Ray reads to run Serve behind HAProxy, its files under `temp_dir`, in the layout for throughput.
+    """What Ray reads to run Serve behind HAProxy, its files and ports those of one of several clusters of a machine."""
+    folder = temp_dir / "haproxy"
+    folder.mkdir()
+    return {
+        **haproxy_settings(folder, _WRAPPER, limits),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "FITWAVE_PYTHON": sys.executable,
+        "FITWAVE_HAPROXY_BINARY": get_haproxy_binary(),
+    }
+
+
+def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, str]:
+    """What Ray reads to run Serve behind HAProxy, its files in `folder`, in the layout for throughput.
 
     That layout runs a replica's code on its main loop.
     """
-    folder = temp_dir / "haproxy"
-    folder.mkdir()
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -32,7 +44,7 @@ def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         # A replica that is to go is drained. Ray's own 30 s at least are many times what a request takes.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(_WRAPPER),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(wrapper),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
@@ -40,11 +52,7 @@ def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         # A line of log for each request, read and counted in Python: the gateway counts the same by itself.
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-        "FITWAVE_PYTHON": sys.executable,
-        "FITWAVE_HAPROXY_BINARY": get_haproxy_binary(),
-        "FITWAVE_HAPROXY_PIDS": str(_pids(temp_dir)),
+        "FITWAVE_HAPROXY_PIDS": str(folder / _PIDS),
         **limits.to_process(),
     }
 
@@ -63,7 +71,7 @@ def stop_left_behind(temp_dir: Path) -> None:
 
 
 def _pids(temp_dir: Path) -> Path:
-    return temp_dir / "haproxy" / "pids"
+    return temp_dir / "haproxy" / _PIDS
 
 
 def _is_ours(pid: int, temp_dir: Path) -> bool:

@@ -9,7 +9,7 @@ from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, require_free, stop
 from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
 from infra.stack.redis_server import answers, require_redis, start_redis
-from libs.base.endpoints import Endpoints, endpoints_file, resolve
+from libs.base.endpoints import Endpoints, endpoints_file, leave, resolve
 from libs.base.environment import Environment
 from libs.base.errors import DataError, FitwaveError, TransientError
 
@@ -48,9 +48,7 @@ def up(environment: Environment) -> Endpoints:
     except FitwaveError:
         down(environment)
         raise
-    draft = endpoints_file(environment).with_suffix(".draft")
-    draft.write_text(endpoints.model_dump_json(indent=1), encoding="utf-8")
-    draft.replace(endpoints_file(environment))
+    leave(environment, endpoints)
     endpoints.prepare_process()
     return endpoints
 

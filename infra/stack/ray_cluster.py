@@ -13,6 +13,7 @@ import httpx
 
 from infra.stack.haproxy import haproxy_environment, stop_left_behind
 from infra.stack.haproxy_config import Limits
+from infra.stack.process_settings import process_settings
 from infra.stack.processes import Record, free_port, start, wait_until
 from libs.base.endpoints import LOOPBACK_SWITCH
 from libs.base.environment import REPOSITORY
@@ -73,23 +74,8 @@ def _environment(token: Path, temp_dir: Path, limits: Limits) -> dict[str, str]:
         "TMPDIR": str(temp_dir),
         # Serve is shut down before Ray: draining again on SIGTERM would only wait out its 30 s.
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-        # The same as everything else: what asks and answers is not to be worth less than what watches it.
-        "RAY_worker_niceness": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-        "FEAST_USAGE": "False",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        # One thread a worker: replicas and ranks are the unit of parallelism, and theirs add up to the cores.
-        "OMP_NUM_THREADS": "1",
-        # Columns of millions of rows come and go. By default each is handed back to the kernel and asked for again page
-        # by page, which is a third of the time of preprocessing; what is kept is given back after ten seconds.
-        "MALLOC_MMAP_THRESHOLD_": str(64 * 2**20),
-        "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
-        "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000",
-        # Threads that wait for their turn by spinning take cores from everything else on the machine: a training beside
-        # one busy process took five times as long.
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive"),
+        **process_settings(),
+        **{name: os.environ[name] for name in ("OMP_WAIT_POLICY",) if name in os.environ},
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
         **haproxy_environment(temp_dir, limits),
     }

@@ -15,7 +15,12 @@ LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 
 class Endpoints(Frozen):
-    """Every address a part of Fitwave may need. Written by `fitwave up`, read by everything else."""
+    """Every address a part of Fitwave may need. Written by `fitwave up`, or in a cluster by `fitwave cluster deploy`;
+    read by everything else.
+
+    `on_kubernetes`: the gateway is entered on every node that serves, by way of a load balancer, and what serves has
+    nodes of its own.
+    """
 
     redis_url: str
     mlflow_uri: str
@@ -23,6 +28,7 @@ class Endpoints(Frozen):
     ray_dashboard_url: str
     ray_token_path: Path | None = None
     gateway_port: int
+    on_kubernetes: bool = False
 
     def prepare_process(self) -> None:
         """Set what Ray reads from the process environment, for this process and those it starts.
@@ -40,6 +46,14 @@ class Endpoints(Frozen):
 def endpoints_file(environment: Environment) -> Path:
     """The file in which `fitwave up` leaves the addresses."""
     return environment.home / "endpoints.json"
+
+
+def leave(environment: Environment, endpoints: Endpoints) -> None:
+    """Write the addresses where `resolve` looks for them; a reader sees the old ones or the new ones."""
+    environment.home.mkdir(parents=True, exist_ok=True)
+    draft = endpoints_file(environment).with_suffix(".draft")
+    draft.write_text(endpoints.model_dump_json(indent=1), encoding="utf-8")
+    draft.replace(endpoints_file(environment))
 
 
 def resolve(environment: Environment) -> Endpoints:

@@ -5,11 +5,13 @@
 | `redis://[[user]:password@]host:6379/0` | one server |
 | `redis+sentinel://[[user]:password@]host:26379,host:26379/service/0` | the master that Sentinels name |
 | `redis+cluster://[[user]:password@]host:7000,host:7001` | a Cluster, found through any of its nodes |
+| `env:NAME` | one of those, which stands in the environment variable NAME: the password is in no config or document |
 
 `rediss` in place of `redis` is TLS, of which `?ssl_ca_certs=`, `ssl_certfile`, `ssl_keyfile` and `ssl_check_hostname`
 say more. Sentinels have a password of their own: `?sentinel_password=`, and `sentinel_username`.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -29,6 +31,7 @@ from libs.base.errors import DataError, TransientError
 Kind = Literal["server", "sentinel", "cluster"]
 
 _KINDS: dict[str, Kind] = {"": "server", "sentinel": "sentinel", "cluster": "cluster"}
+_REFERENCE = "env:"
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
 _SENTINEL = ("sentinel_username", "sentinel_password")
 _PORT = {"server": 6379, "sentinel": 26379, "cluster": 6379}
@@ -55,7 +58,7 @@ class RedisUrl:
         Raises:
             DataError: it is none of those above; the message does not hold its password.
         """
-        parts = urlsplit(url)
+        parts = urlsplit(_resolved(url))
         scheme, _, kind = parts.scheme.partition("+")
         userinfo, _, hosts = parts.netloc.rpartition("@")
         path = [part for part in parts.path.split("/") if part]
@@ -97,6 +100,16 @@ class RedisUrl:
         return f"{scheme}{'' if self.kind == 'server' else f'+{self.kind}'}://{hosts}" + (
             f"/{self.service}" if self.service else ""
         )
+
+
+def _resolved(url: str) -> str:
+    """The URL, or what stands in the environment variable that it names."""
+    name = url.removeprefix(_REFERENCE)
+    if name == url:
+        return url
+    if not (found := os.environ.get(name)):
+        raise _unusable(f"is {url}, and this process has no environment variable {name}: give it the URL")
+    return found
 
 
 def connect(url: str, timeout_s: float, *, retry: bool = True) -> redis.Redis:

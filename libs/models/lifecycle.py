@@ -4,10 +4,12 @@ The ledger decides; registry and Serve are always made from it (see `libs.models
 run has left is put right by the next request, whoever makes it.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from redis import Redis
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
@@ -68,6 +70,16 @@ class Lifecycle:
             },
         )
 
+    @contextmanager
+    def unchanging(self) -> Iterator[LiveState]:
+        """Who has which role, and nobody changes it for the length of a `with` block.
+
+        Raises:
+            TransientError: Redis or MLflow is away, or somebody changes roles for long.
+        """
+        with connect(self.endpoints.redis_url, _REDIS_TIMEOUT_S) as client, _alone(client, self.environment):
+            yield self.state()
+
     def change(self, request: Request) -> Walk:
         """Change roles, or complete what a killed run has left.
 
@@ -101,6 +113,12 @@ class Lifecycle:
         if version.number == roles.challenger:
             return "challenger"
         return walk.history.statuses().get(version.number, version.tags)["fitwave.status"]
+
+
+def _alone(client: Redis, environment: Environment) -> AbstractContextManager[Held]:
+    # One for all markets: Serve takes one document for all of them.
+    name = f"fitwave:{{{environment.name}}}:roles"
+    return hold(client, name, _PATIENCE_S, f"somebody else has been changing roles for {_PATIENCE_S:g} s; try again")
 
 
 class RoleStores:
@@ -143,10 +161,7 @@ class RoleStores:
 
     def _take_lock(self, walk: Walk) -> None:
         self._lock.close()
-        # One for all markets: Serve takes one document for all of them.
-        name = f"fitwave:{{{self._lifecycle.environment.name}}}:roles"
-        busy = f"somebody else has been changing roles for {_PATIENCE_S:g} s; try again"
-        self._held = self._lock.enter_context(hold(self._redis, name, _PATIENCE_S, busy))
+        self._held = self._lock.enter_context(_alone(self._redis, self._lifecycle.environment))
 
     def _commit(self, walk: Walk) -> bool:
         assert walk.entry is not None

@@ -18,6 +18,7 @@ from libs.base.errors import DataError, TransientError
 from libs.base.market import Replicas, ShadowWindow
 from libs.base.rollout import CanaryRollout
 from libs.models.contract import ModelRef, to_builtins
+from libs.models.ray_service import RayService
 
 POOLED = "SizeModel"
 CONSOLE_ROUTE = "/console"
@@ -35,6 +36,9 @@ _CONSOLE_PATIENCE = 0.7
 _NOT_THE_GATEWAYS_OWN = {"host", "port", "replicas", "max_requests_at_once", "max_requests_queued"}
 # Logical CPUs a replica reserves: many small replicas share a core, and placement stays bounded.
 _CPUS = 0.1
+# On Kubernetes only the nodes that serve have it: no replica keeps a node alive that came for a week's training.
+SERVES = "serves"
+_OF_A_SERVING_NODE = {SERVES: 0.001}
 _POLL_S = 0.1
 # A failed deployment's message is a stack of tracebacks; the cause stands at its end.
 _MESSAGE_END = 600
@@ -84,15 +88,23 @@ def render(environment: Environment, endpoints: Endpoints, state: LiveState) -> 
     applications += [_challenger(environment, market, state) for market in sorted(state.challengers)]
     if environment.serving.console:
         applications.append(_console(environment, endpoints))
+    if endpoints.on_kubernetes:
+        _keep_on_serving_nodes(applications)
     return {
-        "proxy_location": "HeadOnly",
+        "proxy_location": "EveryNode" if endpoints.on_kubernetes else "HeadOnly",
         "http_options": {
-            "host": environment.serving.gateway.host,
+            "host": "0.0.0.0" if endpoints.on_kubernetes else environment.serving.gateway.host,
             "port": endpoints.gateway_port,
             "request_timeout_s": environment.serving.gateway.timeout_s + 1.0,
         },
         "applications": applications,
     }
+
+
+def _keep_on_serving_nodes(applications: list[dict[str, Any]]) -> None:
+    for application in applications:
+        for deployment in application["deployments"]:
+            deployment["ray_actor_options"] |= {"resources": _OF_A_SERVING_NODE}
 
 
 def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> dict[str, Any]:
@@ -242,10 +254,15 @@ def apply(endpoints: Endpoints, document: dict[str, Any], timeout_s: float = 180
     When this returns, no replica answers with what it had before. The console is not waited for: what becomes of it
     is no reason to hold up a change of roles.
 
+    On Kubernetes the RayService has it first, since what stands there is what KubeRay goes back to.
+
     Raises:
         DataError: Serve refuses the document, or an application fails to deploy; the message is Serve's.
-        TransientError: Ray's dashboard is away, or the applications are not running in time.
+        TransientError: Ray's dashboard or Kubernetes is away, the RayService is being upgraded, or the applications are
+            not running in time.
     """
+    if endpoints.on_kubernetes:
+        RayService.of_process().keep(document)
     _call(endpoints, "PUT", document)
     listed = {application["name"]: application["route_prefix"] for application in document["applications"]}
     wanted = [name for name, route in listed.items() if route != CONSOLE_ROUTE]

@@ -1,0 +1,115 @@
+"""What runs beside the RayService: the Job that deploys it, the weekly submissions, and MLflow."""
+
+import hashlib
+import json
+from typing import Any
+
+from apps.trainer.schedule import cron_jobs
+from infra.kubernetes.cluster import Cluster, Machine
+from infra.kubernetes.names import DEPLOY, DEPLOY_ACCOUNT, MLFLOW, MLFLOW_CLAIM, WEEKLY
+from infra.kubernetes.pod import Json, container, labels, template
+from libs.base.environment import Environment
+from libs.base.errors import DataError
+
+MLFLOW_PORT = 5000
+_CLIENT = Machine(cpus=0.25, memory_gib=2)
+# An upgrade brings up a whole cluster beside the one that answers.
+_DEPLOY_S = 3600
+# Kubernetes adds eleven characters to a CronJob's name, of 63.
+_LONGEST_CRON_JOB = 52
+_DAY_S = 86_400
+
+
+def deploy_job(cluster: Cluster, config: Json) -> Json:
+    """Runs `fitwave cluster deploy` once for each image and each content of the config, by its name."""
+    content = json.dumps([cluster.image, config["data"]], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:10]
+    command = ["fitwave", "cluster", "deploy", "--environment", cluster.environment]
+    deploys = container(cluster, DEPLOY, _CLIENT, command=command)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"{DEPLOY}-{digest}", "labels": labels(cluster, DEPLOY)},
+        "spec": {
+            "backoffLimit": 10,
+            "activeDeadlineSeconds": _DEPLOY_S,
+            "ttlSecondsAfterFinished": 7 * _DAY_S,
+            "template": template(cluster, DEPLOY, deploys, account=DEPLOY_ACCOUNT, restartPolicy="OnFailure"),
+        },
+    }
+
+
+def weekly_jobs(cluster: Cluster, environment: Environment) -> list[Json]:
+    """The CronJobs that `fitwave trainer schedule kubernetes` prints, their pods like all others here.
+
+    Raises:
+        DataError: a name is too long for Kubernetes.
+    """
+    return [_weekly(cluster, found) for found in cron_jobs(environment, cluster.image)]
+
+
+def _weekly(cluster: Cluster, found: Json) -> Json:
+    name = found["metadata"]["name"]
+    if len(name) > _LONGEST_CRON_JOB:
+        raise DataError(
+            f"CronJob {name!r} has more than {_LONGEST_CRON_JOB} characters: shorten the environment's name"
+        )
+    spec = found["spec"]
+    job = spec["jobTemplate"]["spec"]
+    [submit] = job["template"]["spec"]["containers"]
+    pod = template(
+        cluster,
+        WEEKLY,
+        container(cluster, submit["name"], _CLIENT, command=submit["command"]),
+        restartPolicy=job["template"]["spec"]["restartPolicy"],
+    )
+    pod["metadata"]["labels"] = found["metadata"]["labels"] | pod["metadata"]["labels"]
+    template_ = {"spec": job | {"activeDeadlineSeconds": 600, "ttlSecondsAfterFinished": _DAY_S, "template": pod}}
+    return found | {"spec": spec | {"jobTemplate": template_}}
+
+
+def mlflow(cluster: Cluster) -> list[Json]:
+    """The tracking server: one, on a disk of its own. While it is away nothing is registered or changes roles, and what
+    is live goes on answering.
+    """
+    data = {"name": "data", "mountPath": "/data"}
+    health: dict[str, Any] = {"httpGet": {"path": "/health", "port": MLFLOW_PORT}}
+    command = ["mlflow", "server", "--host=0.0.0.0", f"--port={MLFLOW_PORT}", "--workers=1"]
+    # Packages and reports are written by who registers them, to the folder that all pods share.
+    command += ["--backend-store-uri=sqlite:////data/mlflow.db", "--no-serve-artifacts"]
+    command += [f"--allowed-hosts=mlflow,mlflow.{cluster.namespace}.svc:{MLFLOW_PORT},localhost:*"]
+    serves = container(
+        cluster,
+        MLFLOW,
+        cluster.choices.mlflow,
+        command=command,
+        ports=[{"name": "http", "containerPort": MLFLOW_PORT, "protocol": "TCP"}],
+        volumeMounts=[data],
+        readinessProbe=health | {"periodSeconds": 10, "timeoutSeconds": 5},
+        livenessProbe=health | {"periodSeconds": 20, "timeoutSeconds": 10, "failureThreshold": 6},
+        startupProbe=health | {"periodSeconds": 5, "failureThreshold": 60},
+    )
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": MLFLOW_CLAIM}}
+    own = labels(cluster, MLFLOW)
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": MLFLOW, "labels": own},
+        "spec": {
+            "replicas": 1,
+            # Two at once would write one file.
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": own},
+            "template": template(cluster, MLFLOW, serves, automountServiceAccountToken=False, volumes=[volume]),
+        },
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": MLFLOW, "labels": own},
+        "spec": {
+            "selector": own,
+            "ports": [{"name": "http", "port": MLFLOW_PORT, "targetPort": MLFLOW_PORT, "protocol": "TCP"}],
+        },
+    }
+    return [deployment, service]
