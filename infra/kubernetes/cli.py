@@ -45,7 +45,12 @@ def deploy(
 
     from infra.kubernetes.cluster import cluster_of_pod
     from infra.kubernetes.deploy import deploy as see_through
+    from infra.kubernetes.deploy import endpoints_of
+    from libs.base.endpoints import leave
+    from libs.models.lifecycle import Lifecycle
     from libs.models.ray_service import RayService
 
-    settings = load_environment(environment)
-    see_through(cluster_of_pod(), settings, RayService.of_process(), Console().log, minutes * 60)
+    cluster, settings, service = cluster_of_pod(), load_environment(environment), RayService.of_process()
+    endpoints = endpoints_of(settings)
+    leave(settings, endpoints)
+    see_through(cluster, Lifecycle.of(settings, endpoints), service, Console().log, minutes * 60)

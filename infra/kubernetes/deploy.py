@@ -8,17 +8,17 @@ followed, so that the new cluster never begins with a champion of before.
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from infra.kubernetes.cluster import Cluster, require_room
 from infra.kubernetes.ray_service import GATEWAY_PORT, REPLICAS_PER_POD, ray_service
-from libs.base.endpoints import Endpoints, leave
+from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
-from libs.models.lifecycle import Lifecycle
 from libs.models.ray_service import RayService
-from libs.models.serving_plan import render
+from libs.models.serving_plan import LiveState, render
 
 _LOOK_EVERY_S = 5.0
 
@@ -43,12 +43,22 @@ def endpoints_of(environment: Environment) -> Endpoints:
     )
 
 
+class Roles(Protocol):
+    """Of a `Lifecycle`, what a deployment needs."""
+
+    @property
+    def environment(self) -> Environment: ...
+
+    @property
+    def endpoints(self) -> Endpoints: ...
+
+    def unchanging(self) -> AbstractContextManager[LiveState]: ...
+
+    def publish(self) -> None: ...
+
+
 def deploy(
-    cluster: Cluster,
-    environment: Environment,
-    service: RayService,
-    notify: Callable[[str], None],
-    timeout_s: float,
+    cluster: Cluster, roles: Roles, service: RayService, notify: Callable[[str], None], timeout_s: float
 ) -> None:
     """Put the RayService, see it through, and have registry and Serve follow the ledger.
 
@@ -56,28 +66,25 @@ def deploy(
         DataError: Kubernetes or Serve refuses it, or the pods have no room.
         TransientError: a store, MLflow or Kubernetes is away; or it does not answer in time.
     """
-    require_room(cluster, environment, REPLICAS_PER_POD)
-    endpoints = endpoints_of(environment)
-    leave(environment, endpoints)
-    lifecycle = Lifecycle.of(environment, endpoints)
-    with lifecycle.unchanging() as state:
-        document = render(environment, endpoints, state)
-        generation = service.put(ray_service(cluster, environment, document))
+    require_room(cluster, roles.environment, REPLICAS_PER_POD)
+    with roles.unchanging() as state:
+        document = render(roles.environment, roles.endpoints, state)
+        generation = service.put(ray_service(cluster, roles.environment, document))
     notify(f"RayService {service.namespace}/{service.name} is to run {cluster.image} (generation {generation})")
     deadline = time.monotonic() + timeout_s
     while waiting := not_ready(service.status(), generation):
         if time.monotonic() > deadline:
             raise TransientError(f"not answering after {timeout_s:g} s: {waiting}. The old cluster goes on meanwhile.")
         time.sleep(_LOOK_EVERY_S)
-        generation = max(generation, _follow(lifecycle, service))
-    lifecycle.publish()
+        generation = _follow(roles, service)
+    roles.publish()
     notify(f"answering at https://{cluster.provisioned.host}")
 
 
-def _follow(lifecycle: Lifecycle, service: RayService) -> int:
+def _follow(roles: Roles, service: RayService) -> int:
     """Have the RayService know what the ledger says now; its generation."""
-    with lifecycle.unchanging() as state:
-        return service.keep(render(lifecycle.environment, lifecycle.endpoints, state))
+    with roles.unchanging() as state:
+        return service.keep(render(roles.environment, roles.endpoints, state))
 
 
 def not_ready(status: dict[str, Any], generation: int) -> str:

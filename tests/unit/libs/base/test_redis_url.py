@@ -59,3 +59,15 @@ def test_what_is_none_says_why_and_no_password(url: str, why: str) -> None:
 def test_what_is_shown_has_no_secrets() -> None:
     shown = str(RedisUrl.parse("rediss+sentinel://me:s3cret@one:1,two:2/fit?sentinel_password=0ther"))
     assert shown == "rediss+sentinel://one:1,two:2/fit"
+
+
+def test_a_url_may_stand_in_a_variable_so_that_no_document_has_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CACHE", "rediss://:secret@cache:6380")
+    found = RedisUrl.parse("env:CACHE")
+    assert (found.nodes, found.password, found.tls) == ((("cache", 6380),), "secret", True)
+
+
+def test_a_variable_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CACHE", raising=False)
+    with pytest.raises(DataError, match="no environment variable CACHE"):
+        RedisUrl.parse("env:CACHE")
