@@ -1,15 +1,16 @@
 # Everything Fitwave is built, run and checked with. `make` alone lists the targets.
 
+# Another Python has an environment of its own: make unit PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3.11
 PANTS_PYTHON ?= python3.9
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 # The set-up is done again when what it was made from has changed; the stamp is written last, so that one that was
 # interrupted is started over.
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint types format reference lock pants clean
+.PHONY: help setup demo test unit integration lint types format reference lock portability pants clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the targets.
@@ -19,7 +20,7 @@ setup: $(STAMP) ## Make .venv with everything in it, and the fitwave command.
 
 $(STAMP): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH: install Python 3.11, or say make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11: say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: say make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setting up $(VENV), about two minutes the first time"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
@@ -56,8 +57,11 @@ reference: setup ## Make docs/configuration.md and the schemas of the config fro
 
 lock: setup ## Make requirements.txt from requirements.in again.
 	@$(BIN)/uv pip compile requirements.in --override requirements-overrides.in --generate-hashes \
-		--no-emit-index-url --no-header --python-version 3.11 --quiet -o requirements.txt
+		--no-emit-index-url --no-header --universal --python-version 3.11 --quiet -o requirements.txt
 	@sed -i '1i # Made by `make lock` from requirements.in: every package with the hashes of its files.' requirements.txt
+
+portability: setup ## Ask on which Pythons and platforms the lock can be installed; installs nothing.
+	@$(BIN)/python -m infra.portability
 
 pants: ## Ask Pants for the dependency graph and check it; needs Python 3.9 beside 3.11.
 	@command -v $(PANTS_PYTHON) >/dev/null && $(PANTS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' || { echo "Pants 2.17.1 runs in Python 3.9: say make pants PANTS_PYTHON=/path/to/python3.9"; exit 1; }

@@ -13,6 +13,10 @@ from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment, Trainer
 from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
+from libs.base.stored_format import numbered, values_of
+
+_FORMAT = 2
+_REMEDY = "Have it run by the release that queued it or a later one."
 
 State = Literal["queued", "running", "done", "failed"]
 
@@ -41,6 +45,21 @@ class Entry:
     def key(self) -> str:
         """No market's name has an @."""
         return f"{self.market}@{self.as_of}"
+
+    @classmethod
+    def read(cls, stored: bytes) -> "Entry":
+        """An entry as it was stored.
+
+        Raises:
+            DataError: a newer release stored it.
+        """
+        values = json.loads(stored)
+        what = f"the week {values.get('as_of')} of market {values.get('market')!r} in the queue"
+        return cls(**values_of(values, _FORMAT, what, _REMEDY))
+
+    def stored(self) -> str:
+        """The entry as it is stored."""
+        return json.dumps(numbered(asdict(self), _FORMAT))
 
     def begun(self, job: str, now: datetime) -> "Entry":
         """The week once a job has been submitted for it."""
@@ -90,7 +109,7 @@ class WeekQueue:
         """
         entry = _asked_for(market, as_of, now)
         with answering():
-            return bool(self._redis.hsetnx(self._weeks, entry.key, json.dumps(asdict(entry))))
+            return bool(self._redis.hsetnx(self._weeks, entry.key, entry.stored()))
 
     def entries(self) -> list[Entry]:
         """All of them, the latest first.
@@ -100,19 +119,19 @@ class WeekQueue:
         """
         with answering():
             found = cast("dict[bytes, bytes]", self._redis.hgetall(self._weeks))
-        entries = [Entry(**json.loads(value)) for value in found.values()]
+        entries = [Entry.read(value) for value in found.values()]
         return sorted(entries, key=lambda one: (one.queued_at, one.market), reverse=True)
 
     def find(self, key: str) -> Entry | None:
         """The entry of this key, if there is one."""
         with answering():
             found = self._redis.hget(self._weeks, key)
-        return Entry(**json.loads(found)) if isinstance(found, bytes) else None
+        return Entry.read(found) if isinstance(found, bytes) else None
 
     def put(self, entry: Entry) -> None:
         """Write an entry."""
         with answering():
-            self._redis.hset(self._weeks, entry.key, json.dumps(asdict(entry)))
+            self._redis.hset(self._weeks, entry.key, entry.stored())
 
     def end(self, market: str, as_of: datetime, outcome: str, reason: str) -> None:
         """Say what a week that was being run came to."""

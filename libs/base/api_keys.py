@@ -24,6 +24,8 @@ SHOP_SCOPES: tuple[Scope, ...] = ("recommend", "markets")
 _ID_BYTES = 6
 _SECRET_BYTES = 32
 _TEXT = re.compile(r"fw_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+# Raised with each change of what is stored of a key.
+FORMAT = 2
 # Compared with when the key id is unknown, so that an unknown id takes as long as a wrong secret.
 _NO_DIGEST = "0" * 64
 
@@ -38,6 +40,7 @@ class ApiKey(msgspec.Struct, frozen=True):
     sha256: str
     created_at: datetime
     revoked_at: datetime | None = None
+    format: int = FORMAT
 
     def may_see(self, market: str) -> bool:
         """Whether the key is for this market."""

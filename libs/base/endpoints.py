@@ -72,6 +72,8 @@ def resolve(environment: Environment) -> Endpoints:
             f"Run `fitwave up --environment {environment.name}`."
         ) from None
     except (ValidationError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} is damaged: {error}. Run `fitwave down`, then `fitwave up`.") from error
+        raise DataError(
+            f"{path} is damaged, or of another release: {error}. Run `fitwave down`, then `fitwave up`."
+        ) from error
     endpoints.prepare_process()
     return endpoints

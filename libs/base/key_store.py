@@ -8,9 +8,10 @@ from typing import cast
 import msgspec
 import redis
 
-from libs.base.api_keys import ApiKey, Scope, mint
+from libs.base.api_keys import FORMAT, ApiKey, Scope, mint
 from libs.base.errors import DataError, TransientError
 from libs.base.redis_url import connect
+from libs.base.stored_format import require_readable
 
 # A person waits for it. redis-py itself would wait for ever.
 _TIMEOUT_S = 5.0
@@ -25,14 +26,16 @@ def decode(key_id: str, value: bytes) -> ApiKey:
     """Read one stored entry.
 
     Raises:
-        DataError: it is not one.
+        DataError: it is not one, or of a newer release.
     """
     try:
-        return msgspec.json.decode(value, type=ApiKey)
+        key = msgspec.json.decode(value, type=ApiKey)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(
             f"the stored API key {key_id!r} is damaged: {error}. Delete it and create a new one."
         ) from error
+    require_readable(key.format, FORMAT, f"the stored API key {key_id!r}", "Create it again with this release.")
+    return key
 
 
 class KeyStore:

@@ -29,7 +29,9 @@ class Contents:
         files = {kind: _folder(home, market, side) / f"{name}.{kind}.arrow" for kind in kinds}
         if not all(path.exists() for path in files.values()):
             return None
-        return cls({kind: pl.read_ipc(path) for kind, path in files.items()})
+        rows = {kind: pl.read_ipc(path) for kind, path in files.items()}
+        # Another release's are not believed either: all is written again, and no refresh stops for them.
+        return cls(rows) if all(one.schema == _SCHEMA for one in rows.values()) else None
 
     def save(self, home: Path, sides: Sides, market: str, side: str) -> None:
         """Keep what the side holds now."""

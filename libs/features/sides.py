@@ -19,8 +19,12 @@ from libs.base import redis_lock
 from libs.base.errors import DataError
 from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
+from libs.base.stored_format import numbered, values_of
 
 SIDES = ("a", "b")
+# Raised with each change of how a side is told, or of how its rows are laid out in the store.
+_FORMAT = 2
+_REMEDY = "Serve it with the release that refreshed it or a later one, or refresh the market again with this one."
 WRITING = "writing"
 # A refresh is noticed this late at most. Reading what is live costs a round trip, so a busy replica does not with each
 # batch.
@@ -42,6 +46,21 @@ class Live:
     stamp: str
     as_of: datetime
     since: datetime
+
+    @classmethod
+    def read(cls, stored: bytes) -> "Live":
+        """What was stored.
+
+        Raises:
+            DataError: a newer release stored it.
+        """
+        found = json.loads(stored)
+        values = values_of(found, _FORMAT, f"what is live of market {found.get('market')!r} online", _REMEDY)
+        return cls(**values | {name: datetime.fromisoformat(values[name]) for name in ("as_of", "since")})
+
+    def stored(self) -> str:
+        """What is stored of it."""
+        return json.dumps(numbered(asdict(self), _FORMAT), default=datetime.isoformat)
 
     @property
     def place(self) -> str:
@@ -68,14 +87,14 @@ class Sides:
         """What is live, None before the first refresh.
 
         Raises:
+            DataError: a newer release refreshed it.
             TransientError: Redis is away.
         """
         with answering():
             found = self._redis.get(self._key("live", market))
         if not isinstance(found, bytes):
             return None
-        values = json.loads(found)
-        return Live(**values | {name: datetime.fromisoformat(values[name]) for name in ("as_of", "since")})
+        return Live.read(found)
 
     def wait_until_settled(self, live: Live) -> None:
         """Wait until nobody takes another side than this one for live."""
@@ -115,7 +134,7 @@ class Sides:
         """
         live = Live(market, side, secrets.token_hex(8), as_of, datetime.now(UTC))
         with answering():
-            self._redis.set(self._key("live", market), json.dumps(asdict(live), default=datetime.isoformat))
+            self._redis.set(self._key("live", market), live.stored())
         return live
 
     def contents(self, market: str, side: str) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from libs.base.stored_format import numbered, values_of
 from libs.features.arrays import Floats, Indices
 from libs.features.assembly import FEATURES, Matrix, Requests, assemble
 from libs.features.validation.stability import stability_index
@@ -18,6 +19,7 @@ from libs.models.lines import named_size
 from libs.models.package import Package
 
 DISTRIBUTIONS_FILE = "distributions.json"
+_FORMAT = 2
 PREDICTION = "confidence"
 _BINS = 10
 
@@ -54,7 +56,7 @@ class Distributions:
         values = {
             name: {"edges": self.edges[name].tolist(), "counts": self.counts[name].tolist()} for name in self.edges
         }
-        (folder / DISTRIBUTIONS_FILE).write_text(json.dumps(values), encoding="utf-8")
+        (folder / DISTRIBUTIONS_FILE).write_text(json.dumps(numbered(values, _FORMAT)), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "Distributions | None":
@@ -62,7 +64,7 @@ class Distributions:
         path = folder / DISTRIBUTIONS_FILE
         if not path.exists():
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = values_of(json.loads(path.read_text(encoding="utf-8")), _FORMAT, str(path))
         if set(values) != {*FEATURES, PREDICTION}:
             return None
         edges = {name: np.array(one["edges"], dtype=np.float64) for name, one in values.items()}

@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from libs.base.errors import DataError
+from libs.base.stored_format import numbered, values_of
+from libs.models.single_file_ledger import take_over
+
+# Raised with each change of an entry's fields.
+_FORMAT = 2
 
 Action = Literal["first", "shadow", "canary", "promote", "reject", "withdraw", "rollback"]
 
@@ -41,10 +46,15 @@ class Entry:
 
 
 class Ledger:
-    """One environment's ledger under `<home>/ledger/`."""
+    """One environment's ledger under `<home>/ledger/`; one of an early release is taken over.
+
+    Raises:
+        DataError: of an early release's file a line is no entry, or its market has another history.
+    """
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "ledger"
+        take_over(self._folder, _entry)
 
     def append(self, entry: Entry, after: int) -> bool:
         """Add an entry as the one after number `after`; it is on disk when this returns.
@@ -55,7 +65,7 @@ class Ledger:
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".{secrets.token_hex(8)}"
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(asdict(entry), file)
+            json.dump(numbered(asdict(entry), _FORMAT), file)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
@@ -91,10 +101,14 @@ class Ledger:
 
 
 def _read(path: Path) -> Entry:
+    return _entry(path.read_text(encoding="utf-8"), str(path))
+
+
+def _entry(text: str, what: str) -> Entry:
     try:
-        return Entry(**json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, TypeError) as error:
-        raise DataError(f"{path} is not a ledger entry: {error}") from error
+        return Entry(**values_of(json.loads(text), _FORMAT, what))
+    except (json.JSONDecodeError, TypeError, AttributeError) as error:
+        raise DataError(f"{what} is not a ledger entry: {error}") from error
 
 
 def _sync(folder: Path) -> None:

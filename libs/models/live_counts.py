@@ -3,7 +3,6 @@
 They stand beside the lake's tables, a file an hour and router, by market and version. No question stays.
 """
 
-import json
 import threading
 import time
 import uuid
@@ -15,7 +14,7 @@ import pyarrow.fs as pa_fs
 
 from libs.features.lake import Lake
 from libs.models.flush_thread import FlushThread
-from libs.models.pair_log import files, write_counts
+from libs.models.pair_log import files, read_counts, write_counts
 
 SPAN_S = 10
 _HOUR_S = 3600
@@ -76,8 +75,7 @@ def read_live(lake: Lake, market: str, version: str, since: datetime) -> pl.Data
     """The spans (`SCHEMA`) of a version that began at or after `since`, of all routers."""
     rows = []
     for path in files(lake, _folder(lake, market, version), ".json"):
-        with lake.filesystem.open_input_stream(path) as file:
-            spans = json.loads(file.read())
+        spans = read_counts(lake, path)
         router = path.rpartition("-")[2]
         rows += [(router, int(at), *one) for at, one in spans.items() if int(at) >= since.timestamp()]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row").sort("at", "router")

@@ -111,12 +111,28 @@ def fingerprint(folder: Path) -> str:
 
 def windows_of(folder: Path) -> dict[str, dict[str, Any]]:
     """The lines a package was trained, calibrated and judged on: how many, from when to when."""
-    card = Card.model_validate_json((folder / CARD_FILE).read_bytes())
-    return dict(card.training["windows"])
+    return dict(_card(folder).training["windows"])
 
 
 class OtherFormatError(DataError):
     """A package of a release whose features are not those of this code."""
+
+
+def _card(folder: Path) -> Card:
+    path = folder / CARD_FILE
+    try:
+        values = json.loads(path.read_bytes())
+        # Before all else: a card of another format has other fields.
+        if values["format"] != FORMAT:
+            raise OtherFormatError(
+                f"{folder} is of format {values['format']}, and this code reads {FORMAT}: answer with the release that "
+                f"made it, or train the market again with this code"
+            )
+        return Card.model_validate(values)
+    except FileNotFoundError:
+        raise DataError(f"{folder} is not a model package: {CARD_FILE} is absent") from None
+    except (ValidationError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is not a package card: {error}") from error
 
 
 def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
@@ -128,17 +144,9 @@ def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
     """
     if sha256 is not None and (found := fingerprint(folder)) != sha256:
         raise DataError(f"{folder} is not the registered package: its SHA-256 is {found}, expected {sha256}")
-    try:
-        card = Card.model_validate_json((folder / CARD_FILE).read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{folder} is not a model package: {CARD_FILE} is absent") from None
-    except ValidationError as error:
-        raise DataError(f"{folder / CARD_FILE} is not a package card: {error}") from error
-    if (card.format, card.features, card.scales) != (FORMAT, FEATURES, SCALES):
-        raise OtherFormatError(
-            f"{folder} was made for other features (format {card.format}, this code reads {FORMAT}); train the market "
-            f"again with this code"
-        )
+    card = _card(folder)
+    if (card.features, card.scales) != (FEATURES, SCALES):
+        raise OtherFormatError(f"{folder} was made for other features; train the market again with this code")
     booster = xgb.Booster({"nthread": threads})
     try:
         booster.load_model(folder / BOOSTER_FILE)

@@ -17,12 +17,14 @@ import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
 from libs.base.errors import DataError, TransientError
+from libs.base.stored_format import UNNUMBERED, numbered, require_readable, values_of
 from libs.features.lake import Lake
 
 COMPLETE, ERROR, TIMEOUT, SHED = "complete", "error", "timeout", "shed"
 
 # Raised with each change of the columns: files of an older version lack columns, those of a newer one are refused.
 VERSION = 2
+_COUNTS_FORMAT = 2
 _VERSION_KEY, _REPLACES_KEY = b"fitwave.pairs.version", b"fitwave.pairs.replaces"
 
 SCHEMA = pa.schema(
@@ -141,12 +143,7 @@ def read_part(lake: Lake, path: str) -> pa.Table:
     """
     with lake.filesystem.open_input_file(path) as source, pq.ParquetFile(source) as file:
         metadata = file.schema_arrow.metadata or {}
-        version = int(metadata.get(_VERSION_KEY, 1))
-        if version > VERSION:
-            raise DataError(
-                f"{path} has pairs of version {version}, and this release reads versions up to {VERSION}. "
-                f"Read it with the release that wrote it, or a later one."
-            )
+        require_readable(int(metadata.get(_VERSION_KEY, UNNUMBERED)), VERSION, path)
         rows = file.read()
     wrong = [
         f"{column.name} is {column.type}"
@@ -180,8 +177,18 @@ def write_part(lake: Lake, path: str, rows: pa.Table, replaces: list[str] | None
 def write_counts(lake: Lake, path: str, values: dict[str, Any]) -> None:
     """Write one replica's counts, given without the ending; readers see the old ones or the new ones."""
     with lake.filesystem.open_output_stream(f"{path}.draft") as file:
-        file.write(json.dumps(values).encode())
+        file.write(json.dumps(numbered(values, _COUNTS_FORMAT)).encode())
     lake.filesystem.move(f"{path}.draft", f"{path}.json")
+
+
+def read_counts(lake: Lake, path: str) -> dict[str, Any]:
+    """One replica's counts.
+
+    Raises:
+        DataError: a newer release wrote them.
+    """
+    with lake.filesystem.open_input_stream(path) as file:
+        return values_of(json.loads(file.read()), _COUNTS_FORMAT, path)
 
 
 def files(lake: Lake, folder: str, ending: str) -> list[str]:
@@ -229,8 +236,7 @@ def _replaces(lake: Lake, path: str) -> list[str]:
 def _read_counts(lake: Lake, folder: str) -> Counts:
     total = Counts()
     for path in files(lake, folder, ".json"):
-        with lake.filesystem.open_input_stream(path) as file:
-            told = json.loads(file.read())
+        told = read_counts(lake, path)
         for name in ("requests", "expected", "dropped", "customers", "customers_sampled"):
             setattr(total, name, getattr(total, name) + told[name])
         if _was_killed(told):

@@ -3,7 +3,6 @@
 A replica looks at one batch a second, and writes its counts beside the lake's tables, a file a day. No question stays.
 """
 
-import json
 import threading
 import time
 import uuid
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.fs as pa_fs
@@ -23,6 +23,7 @@ from libs.models.contract import ModelRef
 from libs.models.distributions import Distributions
 from libs.models.flush_thread import FlushThread
 from libs.models.package import Package
+from libs.models.pair_log import read_counts, write_counts
 
 _LOOK_EVERY_S = 1.0
 # Of one batch: a few milliseconds of work for the replica.
@@ -79,15 +80,12 @@ class TrafficWatch:
         """Write what has changed; what cannot be written stays for the next time."""
         with self._lock:
             changed = dict(self._changed)
-            texts = {key: _text(self._found[key]) for key in changed}
-        for key, text in texts.items():
+            values = {key: _values(self._found[key]) for key in changed}
+        for key, told in values.items():
             market, version, day = key
             folder = _folder(self._lake, market, version)
             self._lake.filesystem.create_dir(folder, recursive=True)
-            path = f"{folder}/{day.isoformat()}-{self._replica}"
-            with self._lake.filesystem.open_output_stream(f"{path}.draft") as file:
-                file.write(text.encode())
-            self._lake.filesystem.move(f"{path}.draft", f"{path}.json")
+            write_counts(self._lake, f"{folder}/{day.isoformat()}-{self._replica}", told)
             with self._lock:
                 self._changed[key] -= changed[key]
                 if not self._changed[key]:
@@ -105,8 +103,7 @@ def read_traffic(lake: Lake, market: str, version: str, days: int, until: date) 
     selector = pa_fs.FileSelector(_folder(lake, market, version), allow_not_found=True)
     for info in lake.filesystem.get_file_info(selector):
         if info.path.endswith(".json") and since <= info.base_name[:10] <= until.isoformat():
-            with lake.filesystem.open_input_stream(info.path) as file:
-                values = json.loads(file.read())
+            values = read_counts(lake, info.path)
             counts = {name: np.array(one, dtype=np.int64) for name, one in values["counts"].items()}
             total.add(values["questions"], counts)
     return total
@@ -116,6 +113,5 @@ def _folder(lake: Lake, market: str, version: str) -> str:
     return f"{lake.root}/_traffic/market={market}/version={version}"
 
 
-def _text(looked: Looked) -> str:
-    counts = {name: one.tolist() for name, one in looked.counts.items()}
-    return json.dumps({"questions": looked.questions, "counts": counts})
+def _values(looked: Looked) -> dict[str, Any]:
+    return {"questions": looked.questions, "counts": {name: one.tolist() for name, one in looked.counts.items()}}

@@ -10,7 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from libs.base.identifiers import check_name, week_name
+from libs.base.stored_format import numbered, values_of
 from libs.features.schema import Table
+
+_FORMAT = 2
+_REMEDY = "Go on with the release that wrote it or a later one; or remove it, and an earlier week is compared with."
 
 # What counts as new: a week, as deliveries and runs are weekly.
 RECENT = timedelta(days=7)
@@ -68,17 +72,23 @@ class Profile:
         path = _path(folder, self.market, self.as_of)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(self), default=datetime.isoformat, indent=1), encoding="utf-8")
+        stored = numbered(asdict(self), _FORMAT)
+        draft.write_text(json.dumps(stored, default=datetime.isoformat, indent=1), encoding="utf-8")
         draft.replace(path)
 
     @classmethod
     def before(cls, folder: Path, market: str, as_of: datetime) -> "Profile | None":
-        """The latest that was kept of a week before this one."""
+        """The latest that was kept of a week before this one.
+
+        Raises:
+            DataError: a newer release kept it.
+        """
         # A name sorts as the time it tells.
         earlier = [path for path in folder.glob(f"{check_name(market)}/*.json") if path.stem < week_name(as_of)]
         if not earlier:
             return None
-        values = json.loads(max(earlier).read_text(encoding="utf-8"))
+        latest = max(earlier)
+        values = values_of(json.loads(latest.read_text(encoding="utf-8")), _FORMAT, str(latest), _REMEDY)
         tables = {name: TableProfile(**table) for name, table in values["tables"].items()}
         return cls(market, datetime.fromisoformat(values["as_of"]), tables, values["unknown_references"])
 

@@ -8,7 +8,7 @@ import pytest
 
 from libs.base.errors import DataError
 from libs.features.frames import requests_from_training
-from libs.models.package import BOOSTER_FILE, CARD_FILE, fingerprint, load, save
+from libs.models.package import BOOSTER_FILE, CARD_FILE, OtherFormatError, fingerprint, load, save
 from libs.models.training import Fitted
 
 
@@ -58,4 +58,11 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 def test_rubbish_in_place_of_a_booster_is_refused(folder: Path) -> None:
     (folder / BOOSTER_FILE).write_bytes(b"not a model")
     with pytest.raises(DataError, match="is not a booster"):
+        load(folder)
+
+
+@pytest.mark.parametrize("other", [2, 4])
+def test_a_card_of_another_format_is_refused_before_its_fields_are_looked_at(folder: Path, other: int) -> None:
+    (folder / CARD_FILE).write_text(json.dumps({"format": other, "fields": "of its own"}))
+    with pytest.raises(OtherFormatError, match=rf"of format {other}, and this code reads 3: .* train the market again"):
         load(folder)

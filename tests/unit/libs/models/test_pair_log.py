@@ -46,7 +46,7 @@ def test_what_a_newer_release_wrote_is_refused(lake: Lake, monkeypatch: pytest.M
     with monkeypatch.context() as newer:
         newer.setattr(pair_log, "VERSION", pair_log.VERSION + 1)
         write_part(lake, f"{window_folder(lake, 'de', 'w')}/part-x-000000", as_table([pair(0)]))
-    with pytest.raises(DataError, match=r"part-x-000000.parquet has pairs of version 3.*reads versions up to 2"):
+    with pytest.raises(DataError, match=r"part-x-000000.parquet is of format 3.*reads formats up to 2"):
         read_window(lake, "de", "w")
 
 
