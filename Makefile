@@ -4,13 +4,15 @@
 PYTHON ?= python3.11
 PANTS_PYTHON ?= python3.9
 VENV ?= .venv
+PANTS := .pants-venv/bin/pants
+CHANGED ?= libs/models
 BIN := $(VENV)/bin
 # The set-up is done again when what it was made from has changed; the stamp is written last, so that one that was
 # interrupted is started over.
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint types format reference lock portability pants clean
+.PHONY: help setup demo test unit integration lint types format reference lock portability pants redeploy clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the targets.
@@ -63,12 +65,17 @@ lock: setup ## Make requirements.txt from requirements.in again.
 portability: setup ## Ask on which Pythons and platforms the lock can be installed; installs nothing.
 	@$(BIN)/python -m infra.portability
 
-pants: ## Ask Pants for the dependency graph and check it; needs Python 3.9 beside 3.11.
+pants: ## Lint, check types, test and check the graph with Pants; needs Python 3.9 beside 3.11 (docs/pants.md).
 	@command -v $(PANTS_PYTHON) >/dev/null && $(PANTS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' || { echo "Pants 2.17.1 runs in Python 3.9: say make pants PANTS_PYTHON=/path/to/python3.9"; exit 1; }
-	@test -e .pants-venv/.set-up || { $(PANTS_PYTHON) -m venv .pants-venv && .pants-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/pants/pants-lock.txt && touch .pants-venv/.set-up; }
-	@.pants-venv/bin/pants list :: > /dev/null && echo "pants list: every target is well-formed"
-	@.pants-venv/bin/pants tailor --check :: && echo "pants tailor: every file has a target"
-	@.pants-venv/bin/pants dependencies :: > /dev/null && echo "pants dependencies: every import has an owner and is allowed"
+	@infra/pants/set_up.sh $(PANTS_PYTHON) $(PYTHON)
+	@$(PANTS) tailor --check :: && echo "pants tailor: every file has a target"
+	@$(PANTS) dependencies :: > /dev/null && echo "pants dependencies: every import has an owner and is allowed"
+	@$(PANTS) lint ::
+	@$(PANTS) check ::
+	@$(PANTS) test tests/unit::
+
+redeploy: ## What must be deployed again when CHANGED=libs/models changes; after make pants.
+	@$(PANTS) dependents --transitive $(if $(wildcard $(CHANGED)/.),$(CHANGED)::,$(CHANGED)) | xargs -r $(PANTS) --tag=deployable list
 
 clean: ## Remove the environment, all state and all caches.
-	@rm -rf $(VENV) .pants-venv .pants.d var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis fitwave.egg-info
+	@rm -rf $(VENV) .venv-* .pants-venv .pants.rc infra/pants/resolve.json .pants.d var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis fitwave.egg-info

@@ -12,7 +12,7 @@ from libs.base.environment import load_environment
 app = App(name="fitwave", help="Fitwave: which size should this customer take of this article?")
 
 # By name only, so that `fitwave --help` imports none of them; each takes seconds of libraries along.
-for name, target in {
+MOUNTED = {
     "lake": "infra.lake_cli:app",
     "trainer": "apps.trainer.cli:app",
     "serve": "apps.serve.cli:app",
@@ -24,7 +24,8 @@ for name, target in {
     "customers": "infra.customers_cli:app",
     "config": "infra.config_cli:app",
     "cluster": "infra.kubernetes.cli:app",
-}.items():
+}
+for name, target in MOUNTED.items():
     app.command(target, name=name)
 
 EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]

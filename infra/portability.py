@@ -1,7 +1,7 @@
 """Which Pythons and platforms the lock can be installed on, as a table: `make portability`.
 
-uv is asked as an installer is, and installs nothing: every pin needs a wheel of that Python and platform, and everything
-that a pin depends on there must be pinned, with hashes. Exit code 1 where that does not hold.
+uv is asked as an installer is, and installs nothing: every pin needs a wheel of that Python and platform, and whatever
+it depends on there must be pinned, with hashes. Exit code 1 where that does not hold.
 """
 
 import re
@@ -37,7 +37,7 @@ def obstacle(lock: Path, python: str, platform: str) -> str | None:
 
 def table(found: Iterable[tuple[str, str, str | None]]) -> str:
     """The findings (Python, platform, obstacle) in Markdown."""
-    rows = [f"| {python} | `{platform}` | {'yes' if why is None else f'no: {why}'} |" for python, platform, why in found]
+    rows = [f"| {python} | `{platform}` | {f'no: {why}' if why else 'yes'} |" for python, platform, why in found]
     return "\n".join(["| Python | platform | the lock installs |", "| --- | --- | --- |", *rows])
 
 
