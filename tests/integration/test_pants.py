@@ -1,4 +1,7 @@
-"""Pants' visibility rules fail by name. Pants needs Python 3.9, which a fresh machine may not have: `make pants`."""
+"""Pants names a forbidden import, and what must be deployed again.
+
+It needs Python 3.9, which a fresh machine may not have: `make pants`.
+"""
 
 import shutil
 import subprocess
@@ -27,3 +30,27 @@ def test_a_forbidden_import_is_named(tmp_path: Path, place: str, imported: str) 
     assert done.returncode != 0
     assert "DependencyRuleActionDeniedError" in done.stderr
     assert f"{place} -> python_sources {imported.replace('.', '/')}.py" in done.stderr
+
+
+def redeploy(changed: str) -> set[str]:
+    command = ["make", "redeploy", f"CHANGED={changed}"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines())
+
+
+def test_what_only_trains_takes_no_serving_with_it() -> None:
+    told = redeploy("libs/models/fleet.py")
+    assert "apps/trainer:weekly-job" in told
+    assert not any(target.startswith("apps/serve:") for target in told)
+
+
+def test_what_all_models_share_takes_everything_that_serves_or_trains_with_it() -> None:
+    assert redeploy("libs/models") >= {
+        "apps/serve:gateway",
+        "apps/serve:shadow-router",
+        "apps/serve:size-model",
+        "apps/shadow:challenger",
+        "apps/shadow/console:operators-console",
+        "apps/trainer:weekly-job",
+        "infra:fitwave-command",
+    }

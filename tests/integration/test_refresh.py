@@ -22,7 +22,7 @@ from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import REPOSITORY, Environment, Refreshing
 from libs.base.errors import DataError, TransientError
-from libs.features.contents import Contents
+from libs.features.contents import Contents, hashed
 from libs.features.definitions import repository, views
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
@@ -200,6 +200,18 @@ def test_a_store_that_lost_its_rows_gets_all_of_them_again(destination: Destinat
     sides.set_contents("de", "a", WRITING)
     assert done(destination, week).written == week.customers + week.articles
     assert online(destination, week) == computed(week)
+
+
+def test_digests_with_other_columns_are_of_another_release_and_not_believed(
+    destination: Destination, tmp_path: Path
+) -> None:
+    sides, customers = sides_of(destination), hashed(pl.DataFrame({"customer_id": ["c1"]}), "customer_id")
+    Contents({"customers": customers}).save(tmp_path, sides, "zz", "a")
+    kept = Contents.load(tmp_path, sides, "zz", "a", {"customers": "customer_id"})
+    assert kept is not None and kept.rows["customers"].equals(customers)
+    (file,) = (tmp_path / "online").rglob("*.arrow")
+    customers.with_columns(more=1).write_ipc(file)
+    assert Contents.load(tmp_path, sides, "zz", "a", {"customers": "customer_id"}) is None
 
 
 def test_no_request_sees_half_of_a_refresh(destination: Destination, week: Prepared, tmp_path: Path) -> None:
