@@ -175,6 +175,7 @@ class Environment(Frozen):
         code: The repository that is tagged with each model version.
         serving: The replicas of what answers.
         trainer: How the weekly job uses the cluster.
+        shadow: When windows, canaries and promoted versions are seen to.
         markets: One for each file of `markets/`, by the file's name.
     """
 
