@@ -4,15 +4,17 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 import psutil
 import pytest
+import xgboost_ray
 
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
@@ -29,6 +31,7 @@ from libs.models.registry import Registry
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial
 from libs.models.training import Fitted, fit_market
+from tests.lost_actor import LosesAnActor
 from tests.small_market import AS_OF, small_market
 
 TRAINING = Training(rounds=40, min_child_weight=5)
@@ -192,26 +195,27 @@ def test_several_workers_come_to_an_equivalent_model(
     assert found.log_loss == pytest.approx(alone.log_loss, abs=0.002)
 
 
-def test_the_elastic_engine_goes_on_when_an_actor_is_killed_and_comes_to_an_equivalent_model(
-    ray_cluster: None, larger: tuple[str, Metrics], tmp_path: Path
+def test_the_elastic_engine_goes_on_when_an_actor_is_killed_takes_it_back_and_comes_to_an_equivalent_model(
+    ray_cluster: None, larger: tuple[str, Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = CERTAIN.model_copy(update={"rounds": 350, "learning_rate": 0.03})
-    alone = fit_market(Market(name="de", training=training), larger[0], champion=None).evaluation.overall
+    path, training = larger[0], CERTAIN.model_copy(update={"rounds": 200, "learning_rate": 0.02})
+    alone = tmp_path / "alone"
+    save(fit_market(Market(name="de", training=training), path, champion=None).package, alone)
+    lost = LosesAnActor(tmp_path)
+    monkeypatch.setattr(xgboost_ray, "train", partial(xgboost_ray.train, callbacks=[lost]))
     elastic = training.model_copy(update={"engine": "xgboost_ray"})
-    de = assignment("de", larger[0], tmp_path, elastic)
-    shards = de.folder.with_name("model.shards")
+    de = replace(assignment("de", path, tmp_path, elastic), champion=str(alone), champion_version="1")
+    one = trained(train_fleet([de], Trainer())["de"])
 
-    def in_the_middle() -> bool:
-        """Actors are started and have read their shards some seconds after these are there."""
-        written = [path.stat().st_mtime for path in shards.glob("*.parquet")]
-        return bool(written) and time.time() - max(written) > 8
-
-    with killed("_RemoteRayXGBoostActor", in_the_middle, times=1) as pids:
-        one = trained(train_fleet([de], Trainer())["de"])
-    assert len(pids) == 1
+    rounds = lost.rounds()
+    assert [actors for actors, _ in groupby(one.actors for one in rounds)] == [2, 1, 2]
+    assert [one.actors for one in rounds if one.number == training.rounds] == [2, 2], "the last round of either target"
     assert load(one.folder).booster.num_boosted_rounds() == training.rounds
-    # For some rounds one actor's half of the lines was not there; of 2,400 lines of holdout this is within the noise.
-    assert one.metrics.auc_macro == pytest.approx(alone.auc_macro, abs=0.005)
+    # The standards' own judgement, of both models on one holdout: not just measured, but beyond the noise of its draw.
+    for standard in ("auc_macro under champion", "log_loss over champion"):
+        check = one.judgement.check(standard)
+        assert check is not None and check.low is not None and check.high is not None
+        assert check.passed and not check.note, check
 
 
 def test_a_report_that_cannot_be_drawn_does_not_lose_the_model(
