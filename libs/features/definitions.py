@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from feast import Entity, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.infra.online_stores.redis import RedisOnlineStoreConfig, RedisType
-from feast.types import Array, FeastType, Float64, Int64, String
-
 from libs.base.redis_url import Kind, RedisUrl
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, HISTORY_COUNTS, SIZE_RANGE, SIZE_STATISTICS
+from libs.features.feast_import import (
+    Array,
+    Entity,
+    FeastType,
+    FeatureView,
+    Field,
+    FileSource,
+    Float64,
+    Int64,
+    RedisOnlineStoreConfig,
+    RedisType,
+    RepoConfig,
+    String,
+    ValueType,
+)
 
 # How long a read or write may hang before Redis counts as gone; redis-py waits forever unless told.
 REDIS_TIMEOUT_S = 2

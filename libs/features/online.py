@@ -10,15 +10,18 @@ from typing import Any
 
 import polars as pl
 import redis
-from feast import FeatureView, RepoConfig
-from feast.infra.online_stores.redis import RedisOnlineStore
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
-from feast.type_map import feast_value_type_to_python_type
 
 from libs.base.errors import TransientError
 from libs.base.redis_url import connect
 from libs.features.definitions import REDIS_TIMEOUT_S, repository
+from libs.features.feast_import import (
+    EntityKey,
+    FeatureView,
+    RedisOnlineStore,
+    RepoConfig,
+    Value,
+    feast_value_type_to_python_type,
+)
 from libs.features.online_encoding import RowKeys, encoded
 from libs.features.snapshot import OnlineRow
 

@@ -12,14 +12,10 @@ from functools import lru_cache
 
 import numpy as np
 import polars as pl
-from feast import FeatureView, ValueType
-from feast.infra.key_encoding_utils import serialize_entity_key
-from feast.infra.online_stores.helpers import _mmh3
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Int64List, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.base.errors import InvariantError
+from libs.features.feast_import import EntityKey, FeatureView, Int64List, Value, ValueType, _mmh3, serialize_entity_key
 
 _KEY_VERSION = 3
 # An id that no entity has: where it stands in a key, every other id may stand.

@@ -15,7 +15,6 @@ from typing import Any
 
 import polars as pl
 import ray.data
-from feast import FeatureStore
 from ray.data import TaskPoolStrategy
 
 from libs.base.environment import Refreshing
@@ -23,6 +22,7 @@ from libs.base.progress import Progress, Silent
 from libs.base.redis_lock import Held
 from libs.features.contents import Contents, changed, gone, hashed
 from libs.features.definitions import ARTICLE, CUSTOMER, MARKET, repository, views
+from libs.features.feast_import import FeatureStore
 from libs.features.online import OnlineStore
 from libs.features.preprocess import Failed, Prepared
 from libs.features.sides import SIDES, WRITING, Sides, digest_of, place
