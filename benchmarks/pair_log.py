@@ -28,7 +28,7 @@ from libs.features.wire import pack
 from libs.models.contract import Answered, SizeQuery
 from libs.models.pair_writer import FLUSH_S, PairLog
 from libs.models.sampling import in_sample
-from libs.models.scorer import Scored
+from libs.models.score_call import Scored
 
 app = App(name="pair_log", help="What the pair log costs the serving path.")
 

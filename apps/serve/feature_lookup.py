@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
+from apps.serve.hops import LOOK_UP
 from libs.calls.called import Called
-from libs.calls.frames import Method
 from libs.features.definitions import views
 from libs.features.lookup import OnlineLookup
 from libs.features.online import OnlineStore
 from libs.features.sides import Sides
 from libs.features.snapshot import Question
 from libs.features.wire import pack
-
-LOOK_UP = Method("look_up", tuple[str, list[Question]], bytes)
 
 
 class FeatureLookup(Called):

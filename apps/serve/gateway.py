@@ -25,9 +25,9 @@ from apps.serve.answers import Health, Markets, MarketState, json_response, reco
 from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
+from apps.serve.hops import RECOMMEND
 from apps.serve.measurements import MEDIA_TYPE, UNKNOWN, Measurements
 from apps.serve.problems import Kind, Problem, overloaded
-from apps.serve.shadow_router import RECOMMEND
 from libs.base.api_keys import ApiKey
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError

@@ -22,8 +22,7 @@ from libs.models.pair_log import COMPLETE, ERROR, SHED, TIMEOUT, Pair
 from libs.models.pair_slices import pair_slices
 from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
-from libs.models.scorer import Scored
-from libs.models.size_model import SCORE
+from libs.models.score_call import SCORE, Scored
 
 # Mirrored batches under way at once; more are shed, and counted, so that a slow challenger fills no queue.
 _MAX_IN_FLIGHT = 32

@@ -12,25 +12,21 @@ from typing import Any
 from ray.serve.handle import DeploymentHandle
 
 from apps.serve.canary import Batch, apart, chosen_by, together
-from apps.serve.feature_lookup import LOOK_UP
+from apps.serve.hops import LOOK_UP, RECOMMEND
 from apps.serve.mirror import Mirror, MirrorTarget
 from libs.calls.called import Called
 from libs.calls.caller import Caller
-from libs.calls.frames import Method
 from libs.features.snapshot import Question
 from libs.models.contract import SizeAnswer, SizeQuery
 from libs.models.live_counts import LiveCounts
 from libs.models.pair_writer import PairLog
 from libs.models.sampling import in_sample
-from libs.models.scorer import Scored
-from libs.models.size_model import SCORE
+from libs.models.score_call import SCORE, Scored
 
 log = logging.getLogger(__name__)
 
 # A challenger that was late is asked again after so long, or each batch with one of its customers would wait for it.
 _REST_S = 1.0
-
-RECOMMEND = Method("recommend", tuple[list[SizeQuery]], list[SizeAnswer])
 
 
 class ShadowRouter(Called):

@@ -17,7 +17,6 @@ from libs.base.progress import Progress, Silent
 from libs.features.wall import Fault, walled
 from libs.models.assignment import Assignment
 from libs.models.distributed import train_together
-from libs.models.elastic import fit_elastic
 from libs.models.fleet_progress import told_of
 from libs.models.market_training import Trained, Untrained, read_result, refuse, train_market
 from libs.models.shared_group import train_shared
@@ -61,6 +60,9 @@ def _train_with_all_workers(assignment: Assignment, trainer: Trainer) -> None:
 
 
 def _train_elastic(assignment: Assignment, trainer: Trainer) -> None:
+    # Only markets of this engine need xgboost-ray: every other run starts sooner without.
+    from libs.models.elastic import fit_elastic
+
     fit = fit_elastic(trainer.workers, assignment.beside("shards"))
     train_market(assignment, trainer.threads, trainer.checkpoint_s, fit)
 

@@ -2,28 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from libs.base.errors import InvariantError
 from libs.features.snapshot import Snapshot
-from libs.models.contract import Answered, ModelRef, answered
+from libs.models.contract import ModelRef, answered
 from libs.models.package import Package, load
 from libs.models.recommendation import recommend
+from libs.models.score_call import Scored
 from libs.models.traffic import TrafficWatch
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A batch's answers, the version that gave them, the seconds the model itself took, and the cut-off of the features
-    that they rest on.
-    """
-
-    version: str
-    recommendations: list[Answered]
-    seconds: float
-    features_as_of: datetime | None = None
 
 
 class Scorer:

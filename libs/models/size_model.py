@@ -5,13 +5,11 @@ from typing import Any
 import msgspec
 
 from libs.calls.called import Called
-from libs.calls.frames import Method
 from libs.features.wire import unpack
 from libs.models.contract import ModelRef
-from libs.models.scorer import Scored, Scorer
+from libs.models.score_call import SCORE, Scored
+from libs.models.scorer import Scorer
 from libs.models.traffic import TrafficWatch
-
-SCORE = Method("score", tuple[str, bytes, list[str]], Scored)
 
 
 class SizeModel(Called):

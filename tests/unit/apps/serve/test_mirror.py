@@ -13,7 +13,7 @@ from libs.models.contract import SizeQuery
 from libs.models.pair_log import SHED, read_window
 from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
-from libs.models.scorer import Scored
+from libs.models.score_call import Scored
 from tests.unit.apps.serve.router import answer
 from tests.unit.libs.models.online_rows import article
 

@@ -23,7 +23,7 @@ from libs.models.contract import SizeAnswer, SizeQuery
 from libs.models.live_counts import read_live
 from libs.models.pair_log import COMPLETE, files, read_window, window_folder
 from libs.models.sampling import in_canary
-from libs.models.scorer import Scored
+from libs.models.score_call import Scored
 from tests.unit.apps.serve.router import Router, answer, size_38
 from tests.unit.libs.models.online_rows import article
 
