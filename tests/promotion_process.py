@@ -9,8 +9,10 @@ from typing import Any, Literal
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 
-# What such a process imports, once for all of them.
-PRELOADED = ["apps.shadow.promotion"]
+# What MLflow imports when a store is opened.
+MLFLOW_STORES = ("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store")
+# What such a process imports sooner or later, once for all of them.
+PRELOADED = ["apps.shadow.promotion", *MLFLOW_STORES]
 # How long a lock outlives its holder.
 HELD_S = 0.6
 

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
+from tests.promotion_process import MLFLOW_STORES
 
-# What such a process imports, once for all of them.
-PRELOADED = ["apps.trainer.weekly"]
+# What such a process imports sooner or later, once for all of them.
+PRELOADED = ["apps.trainer.weekly", "libs.models.report.validation", *MLFLOW_STORES]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
+from apps.trainer import dispatcher as dispatcher_module
 from apps.trainer.dispatcher import Dispatcher
 from apps.trainer.jobs import TrainerJobs
 from apps.trainer.queue import Entry, WeekQueue
@@ -24,6 +25,7 @@ NOW = datetime(2026, 7, 8, 12, tzinfo=UTC)
 def dispatcher(environment: Environment, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dispatcher]:
     """Two jobs at a time, and one more try at once; the jobs read the same config."""
     monkeypatch.setenv("FITWAVE_CONFIG", str(SESSION_FOLDER / "config"))
+    monkeypatch.setattr(dispatcher_module, "_LOOK_EVERY_S", 0.3)
     file = SESSION_FOLDER / "config" / "test" / "environment.yaml"
     before = file.read_text(encoding="utf-8")
     trainer = {"jobs_at_once": 2, "retries": 1, "retry_minutes": 0}

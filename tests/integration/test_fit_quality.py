@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -134,12 +135,32 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("out") / "figures.json"
 
 
+@dataclass(frozen=True)
+class Commands:
+    """One that trains, asks and measures, and one that is refused, whose figures would be in `refused_out`."""
+
+    ended: Ended
+    refused: Ended
+    refused_out: Path
+
+
 @pytest.fixture(scope="module")
-def ended(files: Files, out: Path) -> Ended:
+def commands(files: Files, out: Path, tmp_path_factory: pytest.TempPathFactory) -> Commands:
+    """Both at once: each waits for its own stack more than it computes."""
+    folder = tmp_path_factory.mktemp("refused")
+    kept, refused_out = folder / "kept.json", folder / "figures.json"
+    kept.write_text("\n".join(json.dumps(line | {"fit": "fit"}) for line in lines_of(*files.train)), encoding="utf-8")
+    with ThreadPoolExecutor() as both:
+        ended = both.submit(command, files.train, out, "--test", str(files.test))
+        refused = both.submit(command, [kept], refused_out, "--test", str(files.test))
+    return Commands(ended.result(), refused.result(), refused_out)
+
+
+@pytest.fixture(scope="module")
+def ended(commands: Commands) -> Ended:
     """One run of the command that trains, asks and measures."""
-    done = command(files.train, out, "--test", str(files.test))
-    assert done.code == 0, done.stderr
-    return done
+    assert commands.ended.code == 0, commands.ended.stderr
+    return commands.ended
 
 
 @pytest.fixture(scope="module")
@@ -280,15 +301,13 @@ def lines_of(*paths: Path) -> list[Line]:
     return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_training_of_one_outcome_is_refused_by_name_and_leaves_nothing(files: Files, tmp_path: Path) -> None:
-    kept, out = tmp_path / "kept.json", tmp_path / "figures.json"
-    kept.write_text("\n".join(json.dumps(line | {"fit": "fit"}) for line in lines_of(*files.train)), encoding="utf-8")
-    done = command([kept], out, "--test", str(files.test))
-    assert done.code == 1, done.stderr
-    assert "error: training: training needs all three outcomes, the market has {'small': 0, " in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.left == []
-    assert not out.exists()
+def test_a_training_of_one_outcome_is_refused_by_name_and_leaves_nothing(commands: Commands) -> None:
+    refused = commands.refused
+    assert refused.code == 1, refused.stderr
+    assert "error: training: training needs all three outcomes, the market has {'small': 0, " in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert refused.left == []
+    assert not commands.refused_out.exists()
 
 
 def test_a_test_file_without_outcomes_is_refused_by_name(files: Files, tmp_path: Path) -> None:

@@ -151,8 +151,9 @@ def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else
 
 
 def test_a_fleet_that_has_lost_a_node_for_good_is_trained_by_what_is_left(training_path: str, tmp_path: Path) -> None:
-    # Ray's own default is to wait for a minute, again and again.
-    settings = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "1"}
+    # Ray's own defaults are to wait for a minute, again and again, and to call a node dead that did not answer five
+    # times in 15 s.
+    settings = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "1", "RAY_health_check_period_ms": "500"}
     process = subprocess.run(
         [sys.executable, "-m", "tests.lost_node", training_path, str(tmp_path)],
         env={**os.environ, **settings},
