@@ -61,6 +61,7 @@ def _weekly(cluster: Cluster, found: Json) -> Json:
         cluster,
         WEEKLY,
         container(cluster, submit["name"], _CLIENT, command=submit["command"]),
+        automountServiceAccountToken=False,
         restartPolicy=job["template"]["spec"]["restartPolicy"],
     )
     pod["metadata"]["labels"] = found["metadata"]["labels"] | pod["metadata"]["labels"]
