@@ -12,7 +12,7 @@ from infra.kubernetes.network import network_policies
 from infra.kubernetes.pod import Json, labels
 from infra.kubernetes.ray_service import GATEWAY_PORT
 from infra.kubernetes.storage import storage
-from infra.kubernetes.workloads import deploy_job, mlflow, weekly_jobs
+from infra.kubernetes.workloads import deploy_job, mlflow, scheduled_jobs
 from libs.base.environment import Environment
 
 _HEADER = "# Made by `fitwave cluster render`: change the environment's or the cluster's file and render again.\n"
@@ -31,7 +31,7 @@ def manifests(cluster: Cluster, environment: Environment) -> dict[str, list[Json
         "network.yaml": network_policies(cluster),
         "mlflow.yaml": mlflow(cluster),
         "gateway.yaml": [_entrance(cluster), *_disruption_budgets(cluster)],
-        "weekly.yaml": weekly_jobs(cluster, environment),
+        "schedule.yaml": scheduled_jobs(cluster, environment),
         "deploy.yaml": [deploy_job(cluster, config)],
     }
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from infra.kubernetes.cluster import Cluster
-from infra.kubernetes.names import DEPLOY, HEAD, MLFLOW, SERVING, TRAINING, WEEKLY
+from infra.kubernetes.names import DEPLOY, HEAD, MLFLOW, SCHEDULED, SERVING, TRAINING
 from infra.kubernetes.pod import Json
 from infra.kubernetes.ray_service import AGENT_PORT, DASHBOARD_PORT, GATEWAY_PORT, METRICS_PORT
 from infra.kubernetes.workloads import MLFLOW_PORT
 
 RAY = (HEAD, SERVING, TRAINING)
-_CLIENTS = (WEEKLY, DEPLOY)
+_CLIENTS = (SCHEDULED, DEPLOY)
 # Where KubeRay's operator is installed, and Prometheus.
 _OPERATOR, _MONITORING, _DNS = "kuberay-system", "monitoring", "kube-system"
 # EKS gives a pod its credentials here; the node's own, at 169.254.169.254, no pod may ask for.

@@ -1,18 +1,21 @@
-"""What runs beside the RayService: the Job that deploys it, the weekly submissions, and MLflow."""
+"""What runs beside the RayService: the Job that deploys it, what is done by the clock, and MLflow."""
 
 import hashlib
 import json
 from typing import Any
 
-from apps.trainer.schedule import cron_jobs
+from apps.shadow.schedule import cron_jobs as looks
+from apps.trainer.schedule import cron_jobs as weeks
 from infra.kubernetes.cluster import Cluster, Machine
-from infra.kubernetes.names import DEPLOY, DEPLOY_ACCOUNT, MLFLOW, MLFLOW_CLAIM, WEEKLY
+from infra.kubernetes.names import DEPLOY, DEPLOY_ACCOUNT, MLFLOW, MLFLOW_CLAIM, SCHEDULED
 from infra.kubernetes.pod import Json, container, labels, template
 from libs.base.environment import Environment
 from libs.base.errors import DataError
 
 MLFLOW_PORT = 5000
 _CLIENT = Machine(cpus=0.25, memory_gib=2)
+# Reads windows of pairs and scores matured labels.
+_LOOKER = Machine(cpus=1, memory_gib=4)
 # An upgrade brings up a whole cluster beside the one that answers.
 _DEPLOY_S = 3600
 # Kubernetes adds eleven characters to a CronJob's name, of 63.
@@ -39,16 +42,18 @@ def deploy_job(cluster: Cluster, config: Json) -> Json:
     }
 
 
-def weekly_jobs(cluster: Cluster, environment: Environment) -> list[Json]:
-    """The CronJobs that `fitwave trainer schedule kubernetes` prints, their pods like all others here.
+def scheduled_jobs(cluster: Cluster, environment: Environment) -> list[Json]:
+    """The CronJobs that `fitwave trainer schedule kubernetes` and `fitwave shadow schedule kubernetes` print, with pods
+    like all others here. The weekly ones only submit; the others change roles, and so speak to Kubernetes.
 
     Raises:
         DataError: a name is too long for Kubernetes.
     """
-    return [_weekly(cluster, found) for found in cron_jobs(environment, cluster.image)]
+    weekly = [_scheduled(cluster, found, _CLIENT, 600, False) for found in weeks(environment, cluster.image)]
+    return weekly + [_scheduled(cluster, found, _LOOKER, 3600, True) for found in looks(environment, cluster.image)]
 
 
-def _weekly(cluster: Cluster, found: Json) -> Json:
+def _scheduled(cluster: Cluster, found: Json, machine: Machine, at_most_s: int, changes_roles: bool) -> Json:
     name = found["metadata"]["name"]
     if len(name) > _LONGEST_CRON_JOB:
         raise DataError(
@@ -56,17 +61,17 @@ def _weekly(cluster: Cluster, found: Json) -> Json:
         )
     spec = found["spec"]
     job = spec["jobTemplate"]["spec"]
-    [submit] = job["template"]["spec"]["containers"]
+    [runs] = job["template"]["spec"]["containers"]
     pod = template(
         cluster,
-        WEEKLY,
-        container(cluster, submit["name"], _CLIENT, command=submit["command"]),
-        automountServiceAccountToken=False,
+        SCHEDULED,
+        container(cluster, runs["name"], machine, command=runs["command"]),
+        automountServiceAccountToken=changes_roles,
         restartPolicy=job["template"]["spec"]["restartPolicy"],
     )
     pod["metadata"]["labels"] = found["metadata"]["labels"] | pod["metadata"]["labels"]
-    template_ = {"spec": job | {"activeDeadlineSeconds": 600, "ttlSecondsAfterFinished": _DAY_S, "template": pod}}
-    return found | {"spec": spec | {"jobTemplate": template_}}
+    timed = {"activeDeadlineSeconds": at_most_s, "ttlSecondsAfterFinished": _DAY_S}
+    return found | {"spec": spec | {"jobTemplate": {"spec": job | timed | {"template": pod}}}}
 
 
 def mlflow(cluster: Cluster) -> list[Json]:

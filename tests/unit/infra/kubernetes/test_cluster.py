@@ -9,7 +9,7 @@ import pytest
 from infra.kubernetes.cluster import Cluster, cluster_of_pod, load_cluster, require_room
 from infra.kubernetes.cluster_config import config_map
 from infra.kubernetes.deploy import endpoints_of, not_ready
-from infra.kubernetes.workloads import weekly_jobs
+from infra.kubernetes.workloads import scheduled_jobs
 from libs.base.environment import Environment
 from libs.base.errors import DataError
 from tests.unit.infra.kubernetes.made_up import PROVISIONED
@@ -64,7 +64,7 @@ def test_replicas_that_no_pod_has_room_for_are_refused(cluster: Cluster, environ
 def test_a_cron_job_whose_name_kubernetes_would_not_take_is_refused(cluster: Cluster, environment: Environment) -> None:
     long = environment.model_copy(update={"name": "e" * 40, "markets": {"us-west": environment.market("us")}})
     with pytest.raises(DataError, match="more than 52 characters"):
-        weekly_jobs(cluster, long)
+        scheduled_jobs(cluster, long)
 
 
 def test_a_clusters_addresses_are_those_that_its_pods_are_given(environment: Environment) -> None:

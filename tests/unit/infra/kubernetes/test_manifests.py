@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from apps.shadow.schedule import cron_jobs as looks
+from apps.trainer.schedule import cron_jobs as weeks
 from infra.kubernetes.cluster import CLUSTERS, Cluster, load_cluster, require_room
 from infra.kubernetes.cluster_config import environment_on
 from infra.kubernetes.manifests import manifests, write
@@ -207,21 +209,35 @@ def test_replicas_go_where_the_load_balancer_looks(service: Json) -> None:
     assert "resources" not in training["rayStartParams"]
 
 
-def test_the_week_is_submitted_by_the_cron_jobs_that_the_schedule_makes(
+def test_what_is_done_by_the_clock_are_the_cron_jobs_that_the_schedules_print(
     cluster: Cluster, environment: Environment, files: dict[str, list[Json]]
 ) -> None:
-    from apps.trainer.schedule import cron_jobs
+    printed = [*weeks(environment, cluster.image), *looks(environment, cluster.image)]
+    assert {"fitwave-shop-de", "fitwave-shop-us"} < {one["metadata"]["name"] for one in printed}
+    for made, source in zip(files["schedule.yaml"], printed, strict=True):
+        assert made["metadata"] == source["metadata"]
+        told = {key: value for key, value in source["spec"].items() if key != "jobTemplate"}
+        assert told.items() <= made["spec"].items()
+        [runs], [printed_runs] = (
+            one["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"] for one in (made, source)
+        )
+        assert runs["command"] == printed_runs["command"]
 
-    weekly = files["weekly.yaml"]
-    for made, from_schedule in zip(weekly, cron_jobs(environment, cluster.image), strict=True):
-        assert made["metadata"] == from_schedule["metadata"]
-        own, source = made["spec"], from_schedule["spec"]
-        assert {key: own[key] for key in source if key != "jobTemplate"} == {
-            key: value for key, value in source.items() if key != "jobTemplate"
+
+def test_who_changes_roles_may_speak_to_kubernetes_and_who_only_submits_may_not(files: dict[str, list[Json]]) -> None:
+    for job in files["schedule.yaml"]:
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        changes_roles = pod["containers"][0]["command"][1] == "shadow"
+        assert pod["automountServiceAccountToken"] == changes_roles, job["metadata"]["name"]
+    [patching] = [one for one in files["access.yaml"] if one["kind"] == "Role" and one["metadata"]["name"] == "fitwave"]
+    assert patching["rules"] == [
+        {
+            "apiGroups": ["ray.io"],
+            "resources": ["rayservices"],
+            "resourceNames": ["fitwave"],
+            "verbs": ["get", "patch"],
         }
-        [container] = own["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-        [submits] = source["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-        assert container["command"] == submits["command"]
+    ]
 
 
 def test_a_deployment_is_a_job_of_its_own_for_each_image_and_each_config(

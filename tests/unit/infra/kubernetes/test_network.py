@@ -7,6 +7,8 @@ import pytest
 
 Json = dict[str, Any]
 KEY = "app.kubernetes.io/component"
+PODS = ("ray-head", "serving", "training", "mlflow", "scheduled", "deploy")
+PORTS = (22, 443, 5000, 6379, 8000, 8080, 8265, 10001, 52365)
 LOAD_BALANCER, ELSEWHERE = "10.20.1.7", "198.51.100.1"
 
 
@@ -55,22 +57,21 @@ def policies(files: dict[str, list[Json]]) -> list[Json]:
 
 def test_the_load_balancer_reaches_the_gateway_and_nothing_else(policies: list[Json]) -> None:
     assert reaches(policies, LOAD_BALANCER, "serving", 8000)
-    others = [(to, port) for to in ("ray-head", "serving", "training", "mlflow", "weekly", "deploy") for port in PORTS]
+    others = [
+        (to, port) for to in ("ray-head", "serving", "training", "mlflow", "scheduled", "deploy") for port in PORTS
+    ]
     others.remove(("serving", 8000))
     assert [one for one in others if reaches(policies, LOAD_BALANCER, *one)] == []
 
 
-PORTS = (22, 443, 5000, 6379, 8000, 8080, 8265, 10001, 52365)
-
-
 @pytest.mark.parametrize("source", [ELSEWHERE, "namespace:default", "stranger"])
 def test_nobody_else_reaches_anything(policies: list[Json], source: str) -> None:
-    for target in ("ray-head", "serving", "training", "mlflow", "weekly", "deploy"):
+    for target in PODS:
         assert not any(reaches(policies, source, target, port) for port in PORTS), target
 
 
-def test_jobs_are_sent_by_the_weekly_and_the_deploying_pods_to_the_dashboard_only(policies: list[Json]) -> None:
-    for source in ("weekly", "deploy"):
+def test_the_dashboard_is_reached_by_scheduled_and_deploying_pods_and_nothing_else_of_ray(policies: list[Json]) -> None:
+    for source in ("scheduled", "deploy"):
         assert reaches(policies, source, "ray-head", 8265)
         assert not any(reaches(policies, source, "ray-head", port) for port in (6379, 10001, 8000))
         assert not reaches(policies, source, "serving", 8000)
