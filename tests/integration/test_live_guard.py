@@ -57,6 +57,11 @@ def test_a_promoted_version_that_fails_live_goes_back_once_and_serve_follows_whe
     with server(tmp_path / "redis") as (port, _):
         wait_until(lambda: bool(client(port).ping()))
         lifecycle = promoted(tmp_path, port)
+        with lifecycle.unchanging() as state:
+            assert state.champions["de"].version == "2"
+            # Whoever changes roles waits for this lock.
+            assert client(port).exists("fitwave:{guard}:roles")
+        assert not client(port).exists("fitwave:{guard}:roles")
         live = watch(lifecycle, "de").promoted
         assert live is not None
         assert (live.failed.n, live.breach) == (0, "")

@@ -101,7 +101,7 @@ def serving(api: Api) -> Iterator[Api]:
             """Nothing: the test says what was asked."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     api.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield api
