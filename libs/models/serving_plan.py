@@ -43,6 +43,8 @@ _POLL_S = 0.1
 # A failed deployment's message is a stack of tracebacks; the cause stands at its end.
 _MESSAGE_END = 600
 _HTTP_TIMEOUT_S = 10.0
+# The first document starts Serve itself, which took a busy machine of two cores longer than 10 s.
+_PUT_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,8 @@ def _call(endpoints: Endpoints, method: str, document: dict[str, Any] | None = N
         headers["Authorization"] = f"Bearer {endpoints.ray_token_path.read_text(encoding='utf-8')}"
     url = f"{endpoints.ray_dashboard_url}/api/serve/applications/"
     try:
-        answer = requests.request(method, url, json=document, headers=headers, timeout=_HTTP_TIMEOUT_S)
+        timeout_s = _PUT_TIMEOUT_S if method == "PUT" else _HTTP_TIMEOUT_S
+        answer = requests.request(method, url, json=document, headers=headers, timeout=timeout_s)
     except requests.RequestException as error:
         raise TransientError(f"Ray's dashboard does not answer at {endpoints.ray_dashboard_url}: {error}") from error
     if answer.status_code >= 500:
