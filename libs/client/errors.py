@@ -13,7 +13,7 @@ class ClientError(Exception):
 
 
 class NoAnswer(ClientError):
-    """Nothing answered in time, or nobody could be reached. Asking again later may help."""
+    """Nothing answered in time, or nobody could be reached, or only a proxy. Asking again later may help."""
 
 
 class NotUnderstood(ClientError):

@@ -26,7 +26,7 @@ _WORTH_ANOTHER = (
     httpx.WriteError,
     httpx.RemoteProtocolError,
 )
-_TURNED_AWAY = (429, 503)
+_TURNED_AWAY = (429, 502, 503)
 _NAMED = 200
 
 
@@ -96,7 +96,7 @@ def _decoded(response: httpx.Response, decode: Callable[[Any], T], request_id: s
     try:
         return decode(response.json())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _not_understood(response, request_id) from error
+        raise NotUnderstood(_shown(response), request_id) from error
 
 
 def _error(outcome: Outcome, request_id: str) -> ClientError:
@@ -107,14 +107,14 @@ def _error(outcome: Outcome, request_id: str) -> ClientError:
         found: type[Problem] = problem_class(document["type"], outcome.status_code)
         return found(document, request_id, _retry_after_s(outcome))
     except (ValueError, KeyError, TypeError):
-        return _not_understood(outcome, request_id)
+        if outcome.is_server_error:  # a proxy, of a gateway that is not there
+            return NoAnswer(_shown(outcome), request_id)
+        return NotUnderstood(_shown(outcome), request_id)
 
 
-def _not_understood(response: httpx.Response, request_id: str) -> NotUnderstood:
+def _shown(response: httpx.Response) -> str:
     kind = response.headers.get("content-type", "nothing")
-    return NotUnderstood(
-        f"{response.url} answered {response.status_code} with {kind}: {response.text[:_NAMED]!r}", request_id
-    )
+    return f"{response.url} answered {response.status_code} with {kind}: {response.text[:_NAMED]!r}"
 
 
 def _retry_after_s(outcome: Outcome) -> float | None:

@@ -79,7 +79,12 @@ def test_calls_share_a_connection(ask: Ask) -> None:
     assert len(server.connections) == 1
 
 
-@pytest.mark.parametrize("first", [problem("overloaded", 503), problem("too-many-requests", 429), Reply(hang_up=True)])
+BAD_GATEWAY = Reply(502, "<h1>Bad gateway</h1>")
+
+
+@pytest.mark.parametrize(
+    "first", [problem("overloaded", 503), problem("too-many-requests", 429), Reply(hang_up=True), BAD_GATEWAY]
+)
 def test_who_is_turned_away_asks_again_under_the_same_request_id(ask: Ask, first: Reply) -> None:
     with gateway(first, first, Reply()) as server:
         assert ask(server.url).model_version == "3"
@@ -151,7 +156,13 @@ def test_who_wants_no_second_attempt_has_none(ask: Ask) -> None:
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("reply", [Reply(502, "<h1>Bad gateway</h1>"), Reply(200, "hello"), Reply(200, {"a": 1})])
+def test_a_proxy_without_a_gateway_is_no_answer(ask: Ask) -> None:
+    with gateway(BAD_GATEWAY) as server, pytest.raises(NoAnswer, match="answered 502 with nothing: '<h1>Bad"):
+        ask(server.url)
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("reply", [Reply(404, "<h1>Not here</h1>"), Reply(200, "hello"), Reply(200, {"a": 1})])
 def test_what_is_no_answer_of_this_api_is_shown(ask: Ask, reply: Reply) -> None:
     with gateway(reply) as server, pytest.raises(NotUnderstood, match=f"answered {reply.status}"):
         ask(server.url)
