@@ -24,7 +24,7 @@ class Round:
     actors: int
 
 
-class LosesAnActor(xgb.callback.TrainingCallback):  # type: ignore[misc]
+class LosesAnActor(xgb.callback.TrainingCallback):
     """Kills the second of the actors that it runs in, once; who is left takes its time, and every round is noted."""
 
     def __init__(self, folder: Path) -> None:

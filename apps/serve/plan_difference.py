@@ -81,9 +81,10 @@ def _application(name: str, before: Document, after: Document) -> Iterator[Chang
     for key in _CODE:
         for path, old, new in _changed(before.get(key), after.get(key), key):
             yield Change(name, "", path, _show(old), _show(new), ALL_ANEW)
-    scaling = _scaling(before), _scaling(after)
-    if scaling[0] != scaling[1]:
-        yield Change(name, "", "deployments that scale by themselves", *map(_listed, scaling), ALL_ANEW)
+    scaled, scaling = _scaling(before), _scaling(after)
+    if scaled != scaling:
+        key = "deployments that scale by themselves"
+        yield Change(name, "", key, _listed(scaled), _listed(scaling), ALL_ANEW)
     for key in sorted(after.keys() - {*_CODE, "name", "deployments"}):
         for path, old, new in _changed(before.get(key), after[key], key):
             yield Change(name, "", path, _show(old), _show(new), LIVING)
