@@ -16,8 +16,9 @@ _DEFAULT = "default"
 
 def as_written(sources: Sources, market: str | None = None) -> str:
     """What the files say, one YAML document each, without passwords."""
-    files = [sources.environment, *sources.markets.values()] if market is None else [sources.markets[market]]
-    return masked("".join(f"---\n# {file.path}\n{file.path.read_text(encoding='utf-8')}" for file in files))
+    said = [sources.environment, *sources.markets.values()] if market is None else [sources.markets[market]]
+    files = [file for one in said for file in one.files]
+    return masked("".join(f"---\n# {file}\n{file.read_text(encoding='utf-8')}" for file in files))
 
 
 def effective(environment: Environment, sources: Sources, market: str | None = None) -> str:

@@ -8,8 +8,8 @@ from libs.base.environment import REPOSITORY, Environment
 from libs.base.frozen import Frozen
 from libs.base.market import Market
 
-# Said by the names of folders and files.
-_NOT_IN_THE_FILE = {"name", "markets"}
+# Said by the names of folders and files, or written by `fitwave env create`.
+_NOT_IN_THE_FILE = {"name", "markets", "branch"}
 
 
 def environment_schema() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import difflib
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -26,14 +26,29 @@ _LONGEST = 80
 class Said:
     """Values, and where each key and list item is said, like `de.yaml:12`, by its place."""
 
-    path: Path
+    files: tuple[Path, ...]
     values: Mapping[str, Any]
     origins: Mapping[Place, str]
 
+    @property
+    def path(self) -> Path:
+        """The file that decides."""
+        return self.files[-1]
+
+    def over(self, below: "Said") -> "Said":
+        """This laid over what is said below: it decides, key by key at every depth; a list is replaced whole."""
+        values = _laid_over(below.values, self.values)
+        return Said(below.files + self.files, values, {**below.origins, **self.origins})
+
+    def without(self, keys: Sequence[str]) -> "Said":
+        """The same without these keys of the top."""
+        values = {key: value for key, value in self.values.items() if key not in keys}
+        return Said(self.files, values, {place: one for place, one in self.origins.items() if place[0] not in keys})
+
     def with_values(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> "Said":
         """The same with these values at the top, which somebody else says."""
-        said: dict[Place, str] = {(key,): origin for key, origin in origins.items()}
-        return Said(self.path, {**self.values, **values}, {**self.origins, **said})
+        said = {(key,): origin for key, origin in origins.items()}
+        return Said(self.files, {**self.values, **values}, {**self.origins, **said})
 
 
 def read_file(path: Path) -> Said:
@@ -51,7 +66,7 @@ def read_file(path: Path) -> Said:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not YAML: {error}") from error
     if root is None:
-        return Said(path, {}, {})
+        return Said((path,), {}, {})
     if not isinstance(content, dict):
         raise DataError(f"{path} must hold keys and values at the top, not a {type(content).__name__}")
     lines: dict[Place, int] = {}
@@ -61,7 +76,7 @@ def read_file(path: Path) -> Said:
             raise DataError(f"{path}, line {line}: {_dotted(place)} is there twice, first on line {lines[place]}")
         lines[place] = line
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    return Said(path, content, {place: f"{shown}:{line}" for place, line in lines.items()})
+    return Said((path,), content, {place: f"{shown}:{line}" for place, line in lines.items()})
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
@@ -73,6 +88,14 @@ def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
         for index, value in enumerate(node.value):
             yield (*place, index), value.start_mark.line + 1
             yield from _places(value, (*place, index))
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _laid_over(below[key], value) if isinstance(value, dict) and isinstance(below.get(key), dict) else value
+        for key, value in above.items()
+    }
+    return {**below, **both}
 
 
 def build(model: type[T], said: Said) -> T:

@@ -1,21 +1,26 @@
 """One installation of Fitwave: where its stores are, what it serves, and its markets."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, model_validator
 
 from libs.base.checked_yaml import Said, build, read_file
+from libs.base.config_files import CONFIG_ROOT as CONFIG_ROOT
+from libs.base.config_files import REPOSITORY as REPOSITORY
+from libs.base.config_files import SETTINGS_FILE, layers, state_root
 from libs.base.errors import DataError
 from libs.base.frozen import Frozen
 from libs.base.identifiers import Name
 from libs.base.market import Market, Replicas
 from libs.base.rollout import CanaryRollout
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CONFIG_ROOT = REPOSITORY / "infra" / "environments"
+T = TypeVar("T")
 
 # Where to point from outside without touching a file: URLs carry passwords, and those belong in the environment.
 _FROM_PROCESS = {
@@ -26,6 +31,9 @@ _FROM_PROCESS = {
     "lake_uri": "FITWAVE_LAKE_URI",
     "state_dir": "FITWAVE_STATE_DIR",
 }
+# What a branch's environment has for itself, and neither from its base nor from the process: another's lake would take
+# its pairs, another's cluster cannot serve two, and nothing of it is to be run, or to answer, unasked.
+_A_BRANCHS_OWN = ("state_dir", "lake_uri", "ray_address", "ray_dashboard_url", "production", "scheduled")
 
 
 class Gateway(Frozen):
@@ -159,6 +167,22 @@ class Code(Frozen):
     remote: str | None = None
 
 
+class Branch(Frozen):
+    """The git branch that an environment is for, as `fitwave env create` has noted it.
+
+    Attributes:
+        name: The branch, as git calls it.
+        base: The committed environment whose files hold where this one's say nothing.
+        created_at: When it was made, in UTC.
+        id: What tells it from the environment of another checkout of the same branch.
+    """
+
+    name: str = Field(min_length=1)
+    base: Name
+    created_at: datetime
+    id: str = Field(min_length=8)
+
+
 class Environment(Frozen):
     """The file `environment.yaml` with the files of `markets/` beside it.
 
@@ -166,6 +190,9 @@ class Environment(Frozen):
 
     Attributes:
         name: The name of the folder that holds the file.
+        branch: Which git branch it is for; only `fitwave env create` writes that.
+        production: Whether versions by code that no commit holds, or by another environment, are refused.
+        scheduled: Whether weeks are asked for when they are due; else they are run when somebody asks.
         state_dir: The folder of all local state, by default `var` of the repository; each environment has a sub-folder.
         redis_url: The online store; libs/base/redis_url.py tells of Sentinel, Cluster and TLS; null starts one.
         mlflow_uri: The store of the model registry; null starts one.
@@ -180,6 +207,9 @@ class Environment(Frozen):
     """
 
     name: Name
+    branch: Branch | None = None
+    production: bool = False
+    scheduled: bool = True
     state_dir: Path = REPOSITORY / "var"
     redis_url: str | None = None
     mlflow_uri: str | None = None
@@ -203,6 +233,12 @@ class Environment(Frozen):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _no_branch_is_production(self) -> "Environment":
+        if self.branch is not None and self.production:
+            raise ValueError("production: a branch's environment cannot be one; make it a committed environment")
+        return self
+
     @property
     def home(self) -> Path:
         """The folder that holds all of this environment's local state."""
@@ -222,10 +258,10 @@ class Environment(Frozen):
         try:
             return self.markets[name]
         except KeyError:
-            known = ", ".join(sorted(self.markets))
+            known, base = ", ".join(sorted(self.markets)), self.branch.base if self.branch else self.name
             raise DataError(
                 f"unknown market {name!r} in environment {self.name!r}: it has {known}. "
-                f"Add {CONFIG_ROOT / self.name / 'markets' / (name + '.yaml')} or choose one of these."
+                f"Add {CONFIG_ROOT / base / 'markets' / (name + '.yaml')} or choose one of these."
             ) from None
 
 
@@ -257,17 +293,66 @@ def read_sources(name: str | None = None, root: Path | None = None) -> Sources:
         DataError: a file is absent, or is not YAML.
     """
     name = name or os.environ.get("FITWAVE_ENVIRONMENT", "main")
-    folder = environment_folder(name, root)
+    return _read(name, layers(name, root))
+
+
+def load_from(name: str, folders: Sequence[Path]) -> Environment:
+    """Read and check the environment whose files are in these folders, each laid over those before it.
+
+    Raises: as `load_environment`.
+    """
+    return _check(_read(name, folders))
+
+
+def environment_folder(name: str, root: Path | None = None) -> Path:
+    """The folder of an environment's own files: of a branch's, those that lie over its base's (see `layers`).
+
+    Raises:
+        DataError: there is no such environment; the message lists those that are.
+    """
+    return layers(name, root)[-1]
+
+
+def _read(name: str, folders: Sequence[Path]) -> Sources:
+    *below, own = folders
+    told = read_file(own / SETTINGS_FILE)
     variables = {key: variable for key, variable in _FROM_PROCESS.items() if os.environ.get(variable)}
-    environment = read_file(folder / "environment.yaml").with_values(
-        {"name": name} | {key: os.environ[variable] for key, variable in variables.items()},
-        {"name": "the name of the folder"} | variables,
+    fixed = {"name": name}
+    if below:
+        told = told.over(_for_a_branch(read_file(below[0] / SETTINGS_FILE)))
+        variables = _without(variables, _A_BRANCHS_OWN)
+        fixed["state_dir"] = str(state_root())
+    elif "branch" in told.values:
+        raise DataError(
+            f"{own / SETTINGS_FILE} has a branch: only `fitwave env create` makes environments that have one"
+        )
+    told = told.with_values(
+        {key: os.environ[variable] for key, variable in variables.items()} | fixed,
+        variables | dict.fromkeys(fixed, "where the environment is"),
     )
-    files = sorted((folder / "markets").glob("*.yaml"))
+    files = sorted({path.stem for folder in folders for path in (folder / "markets").glob("*.yaml")})
     if not files:
-        raise DataError(f"no market in {folder / 'markets'}: add one file per market, like de.yaml")
-    named = {"name": "the name of the file"}
-    return Sources(environment, {path.stem: read_file(path).with_values({"name": path.stem}, named) for path in files})
+        raise DataError(f"no market in {own / 'markets'}: add one file per market, like de.yaml")
+    return Sources(told, {market: _market(market, folders) for market in files})
+
+
+def _for_a_branch(base: Said) -> Said:
+    """What a branch's environment takes from its base: its ports are free ones, its tags stay in this repository, and
+    its weeks are run when somebody asks for them.
+    """
+    own = {"scheduled": False, "code": {"remote": None}, "serving": {"gateway": {"port": None}}}
+    places = [("scheduled",), ("code", "remote"), ("serving", "gateway", "port")]
+    return Said((), own, dict.fromkeys(places, "as for every branch")).over(base.without(_A_BRANCHS_OWN))
+
+
+def _without(values: Mapping[str, T], keys: Sequence[str]) -> dict[str, T]:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def _market(name: str, folders: Sequence[Path]) -> Said:
+    paths = [folder / "markets" / f"{name}.yaml" for folder in folders]
+    said = reduce(lambda below, above: above.over(below), [read_file(path) for path in paths if path.exists()])
+    return said.with_values({"name": name}, {"name": "the name of the file"})
 
 
 def _check(sources: Sources) -> Environment:
@@ -286,17 +371,3 @@ def _check(sources: Sources) -> Environment:
     if faults:
         raise DataError("\n".join(faults))
     return environment
-
-
-def environment_folder(name: str, root: Path | None = None) -> Path:
-    """The folder of an environment's files.
-
-    Raises:
-        DataError: there is none; the message lists those that are.
-    """
-    root = root or Path(os.environ.get("FITWAVE_CONFIG", CONFIG_ROOT))
-    folder = root / name
-    if not folder.is_dir():
-        found = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) if root.is_dir() else "none"
-        raise DataError(f"no environment {name!r} under {root}: there is {found}. Set --environment or FITWAVE_CONFIG.")
-    return folder

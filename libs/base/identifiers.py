@@ -1,5 +1,6 @@
 """Names that end up in paths, keys, tags and URLs."""
 
+import hashlib
 import re
 from datetime import datetime
 from typing import Annotated
@@ -40,3 +41,24 @@ Name = Annotated[str, AfterValidator(_check_for_pydantic)]
 def week_name(as_of: datetime) -> str:
     """A week's name in paths, which sorts as the time it tells."""
     return f"{as_of:%Y-%m-%dT%H%M%SZ}"
+
+
+def market_name(environment: str, market: str, longest: int = 128) -> str:
+    """What a market of an environment is called in a store that other environments use too, as `fitwave-main-de`.
+
+    Both names may have hyphens, so where a market's has one, or all of it would be too long, a digest of both is added:
+    `west` of `main-us` is not `us-west` of `main`.
+    """
+    name = f"fitwave-{environment}-{market}"
+    if "-" not in market and len(name) <= longest:
+        return name
+    digest = hashlib.sha256(f"{environment}/{market}".encode()).hexdigest()[:12]
+    return f"{name[: longest - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def feast_project(environment: str) -> str:
+    """The environment's Feast project. Feast ends every Redis key with it and clears a project by suffix, so the
+    name ends in a hash: no environment's project is the end of another's.
+    """
+    digest = hashlib.sha256(environment.encode()).hexdigest()[:12]
+    return f"fitwave_{environment.replace('-', '_')}_{digest}"

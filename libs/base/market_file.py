@@ -3,19 +3,21 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from libs.base.environment import environment_folder, load_environment
+from libs.base.config_files import layers
+from libs.base.environment import environment_folder, load_from
 from libs.base.errors import DataError
 
 _Edit = tuple[int, int, str]
 
 
 def store_training(environment: str, market: str, values: Mapping[str, int | float], root: Path | None = None) -> Path:
-    """Set values under `training:` in a market's file; returns the file.
+    """Set values under `training:` in a market's file; returns the file. A branch's environment has a file of its own,
+    which is laid over the committed one.
 
     The new text is first loaded as a part of the whole environment, then takes the old one's place in one step:
     whatever fails or is interrupted leaves the old file.
@@ -24,14 +26,17 @@ def store_training(environment: str, market: str, values: Mapping[str, int | flo
         DataError: the file is written in a way that cannot be edited line by line, the values are not valid, or
             somebody else changed it meanwhile.
     """
-    folder = environment_folder(environment, root)
-    path = (folder / "markets" / f"{market}.yaml").resolve()
+    folders = layers(environment, root)
+    path = (environment_folder(environment, root) / "markets" / f"{market}.yaml").resolve()
+    if len(folders) > 1:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     old = path.read_bytes()
     try:
         new = with_values(old.decode("utf-8"), "training", values)
     except DataError as error:
         raise DataError(f"{path}: {error} Write the values there yourself: {_flow(values)}") from error
-    _check(environment, folder, path.name, new)
+    _check(environment, folders, path.name, new)
     _replace(path, old, new.encode("utf-8"))
     return path
 
@@ -115,12 +120,12 @@ def _show(value: int | float) -> str:
     return str(yaml.safe_dump(value)).splitlines()[0]
 
 
-def _check(environment: str, folder: Path, file: str, text: str) -> None:
+def _check(environment: str, folders: Sequence[Path], file: str, text: str) -> None:
     with tempfile.TemporaryDirectory(prefix="fitwave-config-") as root:
         copy = Path(root) / environment
-        shutil.copytree(folder, copy)
+        shutil.copytree(folders[-1], copy)
         (copy / "markets" / file).write_bytes(text.encode("utf-8"))
-        load_environment(environment, Path(root))
+        load_from(environment, [*folders[:-1], copy])
 
 
 def _replace(path: Path, old: bytes, new: bytes) -> None:

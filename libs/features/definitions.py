@@ -1,11 +1,11 @@
 """The feature views, and the Feast repository that holds them, made from the environment and not from a file."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from libs.base.identifiers import feast_project
 from libs.base.redis_url import Kind, RedisUrl
 from libs.features.columns import ARTICLE_STATISTICS, CUSTOMER_BODY, HISTORY_COUNTS, SIZE_RANGE, SIZE_STATISTICS
 from libs.features.feast_import import (
@@ -78,18 +78,10 @@ def views() -> Views:
     return Views(_view("customer_features", CUSTOMER, customers), _view("article_features", ARTICLE, articles))
 
 
-def project(environment: str) -> str:
-    """The environment's Feast project. Feast ends every Redis key with it and clears a project by suffix, so the
-    name ends in a hash: no environment's project is the end of another's.
-    """
-    digest = hashlib.sha256(environment.encode()).hexdigest()[:12]
-    return f"fitwave_{environment.replace('-', '_')}_{digest}"
-
-
 def repository(environment: str, home: Path, redis_url: str) -> RepoConfig:
     """Feast's configuration for one environment; `home` takes the registry file."""
     return RepoConfig(
-        project=project(environment),
+        project=feast_project(environment),
         provider="local",
         registry=str(home / "feast" / "registry.db"),
         online_store=_online_store(redis_url),

@@ -13,7 +13,7 @@ from infra.config.descriptions import fields, summary
 from infra.config.generated import generated
 from infra.config.reference import reference
 from infra.config.schema import environment_schema, market_schema, models
-from libs.base.environment import CONFIG_ROOT, REPOSITORY, Environment
+from libs.base.environment import CONFIG_ROOT, REPOSITORY, Branch, Environment
 from libs.base.frozen import Frozen
 from libs.base.market import Market
 
@@ -95,7 +95,10 @@ def test_every_key_stands_in_the_reference() -> None:
     page = reference(environment_schema(), market_schema())
     said = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     said |= {part for heading in re.findall(r"^### (\S+)", page, re.MULTILINE) for part in re.findall(r"\w+", heading)}
-    assert {name for model in MODELS for name in model.model_fields} - {"name", "markets"} <= said
+    assert {name for model in MODELS for name in model.model_fields} - {"name", "markets"} - {
+        *Branch.model_fields,
+        "branch",
+    } <= said
 
 
 def examples() -> list[tuple[type[Frozen], dict[str, Any]]]:

@@ -136,7 +136,7 @@ def test_a_file_that_is_changed_meanwhile_keeps_that_change(root: Path, monkeypa
     def change_and_load(name: str, folder: Path) -> None:
         path.write_text("training: {seed: 9}\n")
 
-    monkeypatch.setattr("libs.base.market_file.load_environment", change_and_load)
+    monkeypatch.setattr("libs.base.market_file.load_from", change_and_load)
     with pytest.raises(DataError, match="changed by somebody else"):
         store_training("test", "de", FOUND, root)
     assert files(root)["de.yaml"] == "training: {seed: 9}\n"
