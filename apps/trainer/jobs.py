@@ -10,6 +10,7 @@ from libs.base.cluster_jobs import AT_WORK, ClusterJobs
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError, TransientError
+from libs.models.production import maker_tags, require_fit
 
 _MARKETS, _AS_OF = "fitwave_markets", "fitwave_as_of"
 _SCHEDULER = "scheduler"
@@ -31,7 +32,10 @@ class TrainerJobs:
         Raises:
             DataError: it has changes that no commit holds.
         """
-        if self._environment.ray_address and current_commit(self._environment.code).dirty:
+        if not current_commit(self._environment.code).dirty:
+            return
+        require_fit(self._environment, "any version that is made now", maker_tags(self._environment, dirty=True))
+        if self._environment.ray_address:
             raise DataError(
                 f"{self._environment.code.repository} has changes that no commit holds, and would be sent to the "
                 f"cluster with them: commit them, or say --allow-dirty, and the version is marked."
@@ -68,6 +72,14 @@ class TrainerJobs:
     def stop_schedule(self) -> list[str]:
         """Stop the schedulers that are at work; which these were."""
         return self._jobs.stop_role(_SCHEDULER)
+
+    def at_work(self) -> list[str]:
+        """This environment's jobs that are at work, whatever they do."""
+        return [
+            str(job.submission_id)
+            for job in self._client.list_jobs()
+            if (job.metadata or {}).get(_ENVIRONMENT) == self._environment.name and job.status in _AT_WORK
+        ]
 
     def stop(self, job: str) -> None:
         """Stop a job."""

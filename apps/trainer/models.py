@@ -9,6 +9,7 @@ from typing import Any
 from libs.base.errors import DataError
 from libs.models.assignment import RESULT_FILE
 from libs.models.package import CARD_FILE
+from libs.models.production import BRANCH_TAG, DIRTY_TAG, ENVIRONMENT_TAG
 from libs.models.registry import Registry, Version
 
 
@@ -41,7 +42,9 @@ class Described:
             "validation": tags.get("fitwave.validation", ""),
             "compared with": f"v{tags['fitwave.compared_with']}" if tags.get("fitwave.compared_with") else "",
             "commit": tags.get("fitwave.git_commit", "")
-            + (" and changes that no commit holds" if tags.get("fitwave.git_dirty") == "true" else ""),
+            + (" and changes that no commit holds" if tags.get(DIRTY_TAG) == "true" else ""),
+            "environment": tags.get(ENVIRONMENT_TAG, ""),
+            "branch": tags.get(BRANCH_TAG, ""),
             "code tag": tags.get("fitwave.git_tag", ""),
             "config": tags.get("fitwave.config_sha256", ""),
             **{f"library: {name}": found for name, found in libraries.items()},

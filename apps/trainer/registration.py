@@ -8,6 +8,7 @@ from apps.trainer.origin import ORIGIN, Origin
 from libs.base.environment import Environment
 from libs.models.market_training import Trained
 from libs.models.package import fingerprint, windows_of
+from libs.models.production import maker_tags, require_fit
 from libs.models.registry import Registry, Version
 
 # What a tag may hold, and what somebody may want to read there.
@@ -22,13 +23,18 @@ class Registration:
     registry: Registry
     commit: Commit
 
+    def require_allowed(self) -> None:
+        """Raises: DataError: this environment takes no version that is made by this code."""
+        require_fit(self.environment, "any version that is made now", self._maker)
+
     def register(self, trained: Trained, origin: Origin, warnings: list[str]) -> Version:
         """Make a version of it, unless the same origin has one, and tag the code with it.
 
         Raises:
-            DataError: the code's tag is on another commit.
+            DataError: the code's tag is on another commit, or this environment takes no version of this code.
             TransientError: MLflow or the code's remote is away; done again, it goes on from here.
         """
+        self.require_allowed()
         market, judgement = trained.market, trained.judgement
         version = self.registry.with_tag(market, ORIGIN, origin.digest)
         if version is None:
@@ -40,8 +46,8 @@ class Registration:
                 fingerprint(trained.folder),
                 measured | judgement.bounds,
                 origin.tags()
+                | self._maker
                 | {
-                    "fitwave.git_dirty": str(self.commit.dirty).lower(),
                     "fitwave.windows": json.dumps(windows_of(trained.folder)),
                     "fitwave.compared_with": trained.champion_version or "",
                     "fitwave.validation": "; ".join(warnings)[:_LONGEST_TAG] or "nothing found",
@@ -57,6 +63,10 @@ class Registration:
         tag_version(self.environment.code, tag, self.commit, about)
         self.registry.tag(market, version.number, {"fitwave.git_tag": tag})
         return version
+
+    @property
+    def _maker(self) -> dict[str, str]:
+        return maker_tags(self.environment, self.commit.dirty)
 
     def tag_of(self, version: Version) -> str:
         """The name of a version's tag in the code."""

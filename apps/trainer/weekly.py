@@ -57,13 +57,15 @@ class WeeklyRun:
         Markets that another run is at work on are left until the others are through.
 
         Raises:
-            DataError: a market is unknown, or there is no code repository to tag.
+            DataError: a market is unknown, there is no code repository to tag, or the environment takes no version of
+                this code.
             TransientError: the cluster, Redis or MLflow is away; run the week again.
         """
         self.weeks = {self.environment.market(name).name: MarketWeek(name) for name in markets}
         self.commit = current_commit(self.environment.code)
         self.lifecycle = Lifecycle.of(self.environment, self.endpoints)
         self.registration = Registration(self.environment, self.lifecycle.registry, self.commit)
+        self.registration.require_allowed()
         locks = MarketLocks(self.environment, self.endpoints, self.notify)
         busy = locks.busy(markets)
         for turn in ([name for name in markets if name not in busy], *([name] for name in busy)):

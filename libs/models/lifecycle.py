@@ -17,7 +17,8 @@ from libs.base.errors import DataError
 from libs.base.redis_lock import Held, hold
 from libs.base.redis_url import connect
 from libs.models.history import History, Roles
-from libs.models.ledger import Ledger
+from libs.models.ledger import Action, Ledger
+from libs.models.production import require_fit
 from libs.models.protocol import Step, Walk, run
 from libs.models.registry import Registry, Role, Version
 from libs.models.role_request import Request
@@ -26,6 +27,8 @@ from libs.models.serving_plan import Challenger, LiveState, apply, render
 # Longer than any single change takes.
 _PATIENCE_S = 300.0
 _REDIS_TIMEOUT_S = 5.0
+# What a production environment looks at. Not a rollback: at night, what was live before is better than what is failing.
+_GIVES_A_NEW_ROLE: tuple[Action, ...] = ("first", "shadow", "promote")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class Lifecycle:
         """Change roles, or complete what a killed run has left.
 
         Raises:
-            DataError: the request is refused: the roles are not what it was made upon, or Serve does not take it.
+            DataError: the request is refused: the roles are not what it was made upon, Serve does not take it, or the
+                environment is production and the version is not for it.
             TransientError: Redis, MLflow or Serve is away; the same request again goes on from there.
         """
         with RoleStores(self) as stores:
@@ -165,6 +169,10 @@ class RoleStores:
 
     def _commit(self, walk: Walk) -> bool:
         assert walk.entry is not None
+        if walk.entry.action in _GIVES_A_NEW_ROLE:
+            version = self._lifecycle.registry.version(walk.entry.market, walk.entry.version)
+            what = f"version {version.number} of market {version.market!r}"
+            require_fit(self._lifecycle.environment, what, version.tags)
         return self._lifecycle.ledger.append(walk.entry, after=walk.history.mark.number)
 
     def _assign(self, walk: Walk, role: Role) -> None:

@@ -5,6 +5,7 @@ takes the last writer's word for an alias, so it cannot be where a change is dec
 """
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from mlflow.entities import Run
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities import Experiment, LifecycleStage, Run, ViewType
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from libs.base.errors import DataError, TransientError
+from libs.base.identifiers import market_name
 from libs.models.contract import ModelRef
+from libs.models.production import ENVIRONMENT_TAG
 
 Role = Literal["champion", "challenger"]
 ROLES: tuple[Role, ...] = ("champion", "challenger")
@@ -49,6 +52,16 @@ class Version:
         return Path(path) if path else None
 
 
+@dataclass(frozen=True)
+class Erased:
+    """How many there were. Not `for_good`: what the server keeps of them goes with `mlflow gc` on its machine."""
+
+    models: int
+    experiments: int
+    runs: int
+    for_good: bool
+
+
 class Registry:
     """One environment's registered models."""
 
@@ -56,6 +69,7 @@ class Registry:
         self._environment = environment
         self._artifacts = artifacts
         self._uri = mlflow_uri
+        self._owner = {ENVIRONMENT_TAG: environment}
         # Seconds, where MLflow itself would try for minutes; a weekly job that cannot register is run again.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -65,7 +79,7 @@ class Registry:
 
     def model_name(self, market: str) -> str:
         """The market's registered model."""
-        return f"fitwave-{self._environment}-{market}"
+        return market_name(self._environment, market)
 
     def register(
         self,
@@ -180,6 +194,59 @@ class Registry:
             found = self._client.search_model_versions(f"name = '{self.model_name(market)}'")
         return sorted((self._version(market, one) for one in found), key=lambda one: int(one.number))
 
+    def erase(self) -> Erased:
+        """Remove every model, version, experiment and run of the environment, also of markets that it has no more.
+
+        An MLflow server only takes experiments and runs out of sight; in a database they are gone.
+        """
+        with self._reachable():
+            models = [one for one in self._models() if one.tags.get(ENVIRONMENT_TAG) == self._environment]
+            for model in models:
+                self._client.delete_registered_model(model.name)
+            experiments = self._experiments()
+            runs = sum(self._erase_experiment(one) for one in experiments)
+        return Erased(len(models), len(experiments), runs, for_good=self._is_database)
+
+    def _models(self) -> Iterator[RegisteredModel]:
+        wanted, page = f"name LIKE '{market_name(self._environment, '')}%'", None
+        while True:
+            found = self._client.search_registered_models(wanted, page_token=page)
+            yield from found
+            if not (page := found.token):
+                return
+
+    def _experiments(self) -> list[Experiment]:
+        wanted = f"tags.`{ENVIRONMENT_TAG}` = '{self._environment}'"
+        # In a database one that was deleted by a killed run is still to be removed.
+        view = ViewType.ALL if self._is_database else ViewType.ACTIVE_ONLY
+        found: list[Experiment] = []
+        page = None
+        while True:
+            some = self._client.search_experiments(view, filter_string=wanted, page_token=page)
+            found += some
+            if not (page := some.token):
+                return found
+
+    def _erase_experiment(self, experiment: Experiment) -> int:
+        """Remove an experiment with its runs; how many there were."""
+        number, store, removed = experiment.experiment_id, self._client._tracking_client.store, 0
+        while runs := self._client.search_runs([number], run_view_type=ViewType.ALL) if self._is_database else ():
+            for run in runs:
+                store._hard_delete_run(run.info.run_id)
+            removed += len(runs)
+        if experiment.lifecycle_stage == LifecycleStage.ACTIVE:
+            # A deleted experiment keeps its name: a new environment of the same name could not have it.
+            self._client.rename_experiment(number, f"{experiment.name}-destroyed-{secrets.token_hex(4)}")
+            self._client.delete_experiment(number)
+        if self._is_database:
+            store._hard_delete_experiment(number)
+        return removed
+
+    @property
+    def _is_database(self) -> bool:
+        """Whether this process is at the database itself, where it may do what `mlflow gc` does."""
+        return hasattr(self._client._tracking_client.store, "_hard_delete_run")
+
     def _version(self, market: str, found: ModelVersion) -> Version:
         return Version(market, str(found.version), str(found.run_id), dict(found.tags))
 
@@ -188,7 +255,8 @@ class Registry:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        return str(self._client.create_experiment(name, artifact_location=(self._artifacts / market).as_uri()))
+        place = (self._artifacts / market).as_uri()
+        return str(self._client.create_experiment(name, artifact_location=place, tags=self._owner))
 
     def _ensure_model(self, market: str) -> str:
         name = self.model_name(market)
@@ -197,7 +265,7 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            self._client.create_registered_model(name)
+            self._client.create_registered_model(name, tags=self._owner)
         return name
 
     @contextmanager
