@@ -3,6 +3,8 @@
 Ray Serve runs it instead of its proxy in Python, which takes longer for a request than everything behind it.
 """
 
+import hashlib
+import socket
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from infra.stack.processes import free_port
 _WRAPPER = Path(__file__).with_name("haproxy.sh")
 _PIDS = "pids"
 _STOP_S = 5.0
+_FIRST_PORT, _BLOCK, _BLOCKS = 12_000, 100, 200
 
 
 def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
@@ -23,6 +26,7 @@ def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
     folder.mkdir()
     return {
         **haproxy_settings(folder, _WRAPPER, limits),
+        **_replicas_ports(folder),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "FITWAVE_PYTHON": sys.executable,
@@ -55,6 +59,29 @@ def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, s
         "FITWAVE_HAPROXY_PIDS": str(folder / _PIDS),
         **limits.to_process(),
     }
+
+
+def _replicas_ports(folder: Path) -> dict[str, str]:
+    """Where HAProxy finds replicas: another range for each cluster. A port that one cluster's replica has left would
+    else be another's next, and have requests until HAProxy hears of it. Below those that the system gives out itself.
+    """
+    begin = int.from_bytes(hashlib.sha256(str(folder).encode()).digest()[:4])
+    firsts = (_FIRST_PORT + (begin + block) % _BLOCKS * _BLOCK for block in range(_BLOCKS))
+    # A cluster that serves has its first replica at the first port of its range.
+    first = next(filter(_is_free, firsts), _FIRST_PORT)
+    return {
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first + _BLOCK - 1),
+    }
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def stop_left_behind(temp_dir: Path) -> None:

@@ -54,7 +54,8 @@ class Console(Served):
         super().__init__()
         self._ask = ask or LiveRouter(environment_name, patience_s).ask
         self._pages = Pages()
-        self._visitors = Visitors(keys or KeyWatch(KeyReader(redis_url, environment_name).read), self._pages)
+        watch = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
+        self._visitors = Visitors(environment_name, watch, self._pages)
         self._rollbacks = Rollbacks(patience_s)
         worker = ThreadPoolExecutor(1)
         self._evidence: Findings[Evidence | None] = Findings(_EVIDENCE_KEPT_S, worker, patience_s)

@@ -12,7 +12,8 @@ from libs.base.api_keys import ApiKey
 from libs.base.key_watch import KeyWatch
 from libs.models.serving_plan import CONSOLE_ROUTE
 
-_COOKIE = "fitwave_console"
+# A browser keeps cookies by host, whatever the port: on one machine each environment has one of its own.
+_COOKIE = "fitwave_console_"
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,13 @@ class Visitor:
 class Visitors:
     """Lets in who has a key for the console, and knows them again."""
 
-    def __init__(self, keys: KeyWatch, pages: Pages) -> None:
+    def __init__(self, environment: str, keys: KeyWatch, pages: Pages) -> None:
         self._keys, self._pages, self._sessions = keys, pages, Sessions()
+        self._cookie = f"{_COOKIE}{environment}"
 
     async def of(self, request: Request) -> Visitor | None:
         """Who sends a request; None who has to log in first."""
-        session = self._sessions.find(request.cookies.get(_COOKIE))
+        session = self._sessions.find(request.cookies.get(self._cookie))
         ring = await self._keys.ring()
         key = ring.valid(session.key_id) if session and ring else None
         return Visitor(key, session) if key and session else None
@@ -56,7 +58,7 @@ class Visitors:
         response = RedirectResponse(CONSOLE_ROUTE, 303)
         secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto"))
         response.set_cookie(
-            _COOKIE,
+            self._cookie,
             self._sessions.begin(key.key_id),
             max_age=LASTS_S,
             path=CONSOLE_ROUTE,
@@ -69,7 +71,7 @@ class Visitors:
     async def log_out(self, request: Request, visitor: Visitor) -> Response:
         """End the session; raises as `forms.check_token`."""
         forms.check_token(await forms.read(request), visitor.session)
-        self._sessions.end(request.cookies.get(_COOKIE))
+        self._sessions.end(request.cookies.get(self._cookie))
         response = RedirectResponse(CONSOLE_ROUTE, 303)
-        response.delete_cookie(_COOKIE, path=CONSOLE_ROUTE)
+        response.delete_cookie(self._cookie, path=CONSOLE_ROUTE)
         return response

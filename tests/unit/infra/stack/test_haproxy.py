@@ -1,9 +1,11 @@
 """HAProxy as Ray starts it, and what is left of it when Ray is gone."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,7 @@ from infra.stack.haproxy_config import Limits
 from libs.base.environment import REPOSITORY
 
 LIMITS = Limits(at_once=128, waiting=16)
+RANGE = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
 
 
 @pytest.fixture
@@ -39,9 +42,25 @@ def test_every_environment_has_files_and_ports_of_its_own(environment: dict[str,
     other_folder.mkdir()
     other = haproxy_environment(other_folder, LIMITS)
     own = [name for name in environment if name.endswith(("_PATH", "_LOC", "_BASE", "_FILE", "_PORT", "_PIDS"))]
-    own.remove("RAY_SERVE_HAPROXY_BINARY_PATH")
+    for name in ("RAY_SERVE_HAPROXY_BINARY_PATH", *RANGE):
+        own.remove(name)
     assert len(own) == 8
     assert all(environment[name] != other[name] for name in own)
+
+
+def test_replicas_of_two_clusters_never_have_the_same_port_one_after_the_other(tmp_path: Path) -> None:
+    ranges = []
+    with ExitStack() as replicas:
+        for number in range(3):
+            folder = tmp_path / "fw-same"
+            folder.mkdir()
+            found = haproxy_environment(folder, LIMITS)
+            first, last = (int(found[name]) for name in RANGE)
+            ranges.append(range(first, last + 1))
+            # The first replica of each.
+            replicas.enter_context(socket.socket()).bind(("127.0.0.1", first))
+            folder.rename(tmp_path / str(number))
+    assert len({port for ports in ranges for port in ports}) == 3 * 100
 
 
 def test_what_outlived_ray_is_stopped_by_its_pid_and_nothing_else(environment: dict[str, str], tmp_path: Path) -> None:

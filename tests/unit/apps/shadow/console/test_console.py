@@ -28,6 +28,8 @@ async def test_a_key_with_the_scope_opens_the_console_and_is_not_kept_in_the_bro
     [cookie] = page.history[0].headers.get_list("set-cookie")
     assert {"HttpOnly", "SameSite=strict", "Path=/console"} <= set(cookie.split("; "))
     assert desk.texts["viewer"] not in cookie
+    # Two consoles on one host would log each other out by a cookie of the same name.
+    assert cookie.startswith("fitwave_console_test=")
 
 
 @pytest.mark.parametrize(("who", "status"), [("shop", 403), ("nobody", 401)])
