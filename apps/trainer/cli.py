@@ -92,7 +92,7 @@ def submit(
     if due and as_of is not None:
         raise DataError("--due is a cut-off of its own: leave out --as-of")
     queue, jobs_ = _queue_and_jobs(settings)
-    if not allow_dirty:
+    if settings.production or not allow_dirty:
         jobs_.require_clean()
     for name in markets:
         cut_off = last_due(settings.market(name), time) if due else time
@@ -156,13 +156,17 @@ def logs(job: str, *, environment: EnvironmentName = None) -> None:
 @schedule.command(name="run")
 def run_schedule(*, environment: EnvironmentName = None) -> None:
     """Ask for each market's week when it is due, and admit what is queued, until stopped."""
-    _dispatcher(load_environment(environment)).schedule()
+    settings = load_environment(environment)
+    _require_scheduled(settings)
+    _dispatcher(settings).schedule()
 
 
 @schedule.command
 def start(*, environment: EnvironmentName = None) -> None:
     """Have the schedule run as a job on the cluster, and return."""
-    print(_jobs(load_environment(environment)).schedule())
+    settings = load_environment(environment)
+    _require_scheduled(settings)
+    print(_jobs(settings).schedule())
 
 
 @schedule.command
@@ -177,7 +181,9 @@ def cron(*, environment: EnvironmentName = None) -> None:
     """Print entries for cron that submit each market's week when it is due."""
     from apps.trainer.schedule import crontab
 
-    print(crontab(load_environment(environment), f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
+    settings = load_environment(environment)
+    _say_if_unscheduled(settings)
+    print(crontab(settings, f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
 
 
 @schedule.command
@@ -189,7 +195,24 @@ def kubernetes(
     """Print Kubernetes CronJobs that submit each market's week when it is due."""
     from apps.trainer.schedule import cron_jobs
 
-    print(yaml.safe_dump_all(cron_jobs(load_environment(environment), image), sort_keys=False), end="")
+    settings = load_environment(environment)
+    _say_if_unscheduled(settings)
+    print(yaml.safe_dump_all(cron_jobs(settings, image), sort_keys=False), end="")
+
+
+def _require_scheduled(settings: Environment) -> None:
+    if not settings.scheduled:
+        raise DataError(_unscheduled(settings))
+
+
+def _say_if_unscheduled(settings: Environment) -> None:
+    """As a comment, which cron and YAML share: what is printed stays something that they take."""
+    if not settings.scheduled:
+        print(f"# {_unscheduled(settings)}")
+
+
+def _unscheduled(settings: Environment) -> str:
+    return f"environment {settings.name!r} is not scheduled: set `scheduled: true` in its environment.yaml"
 
 
 def _jobs(settings: Environment) -> "TrainerJobs":

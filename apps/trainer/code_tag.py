@@ -16,6 +16,7 @@ from libs.base.errors import DataError, TransientError
 TRAVELLED = "FITWAVE_CODE_COMMIT"
 
 _TIMEOUT_S = 30.0
+_BATCH = 500
 # The tagger is the platform, whoever's checkout it runs in; an annotated tag needs one, and a cluster's git has none.
 _TAGGER = {"GIT_COMMITTER_NAME": "fitwave", "GIT_COMMITTER_EMAIL": "fitwave@localhost"}
 
@@ -84,6 +85,26 @@ def tag_version(code: Code, name: str, commit: Commit, message: str) -> None:
                 _git(repository, "push", code.remote, f"refs/tags/{name}")
             except _GitError as error:
                 raise TransientError(f"tag {name} could not be pushed to {code.remote}: {error}") from error
+
+
+def tags_of(code: Code, environment: str) -> list[str]:
+    """The names of all tags of an environment's versions in the checkout; none where it is no repository."""
+    if not _is_repository(code.repository):
+        return []
+    return _git(code.repository, "tag", "--list", tag_name(environment, "*", "*")).split()
+
+
+def remove_tags(code: Code, names: list[str]) -> None:
+    """Remove tags from the checkout; what a remote has of them stays there.
+
+    Raises:
+        TransientError: git does not take it, as when somebody else removes them at the same time.
+    """
+    for start in range(0, len(names), _BATCH):
+        try:
+            _git(code.repository, "tag", "--delete", *names[start : start + _BATCH])
+        except _GitError as error:
+            raise TransientError(f"tags could not be removed from {code.repository}: {error}") from error
 
 
 @contextmanager

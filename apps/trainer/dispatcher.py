@@ -69,7 +69,11 @@ class Dispatcher:
         time.sleep(_WAIT_S)
 
     def ask_for_due(self, now: datetime) -> None:
-        """Ask for the latest week of every market that is due: of weeks that were missed, one is caught up."""
+        """Ask for the latest week of every market that is due: of weeks that were missed, one is caught up. In an
+        environment that is not scheduled nothing is due.
+        """
+        if not self.environment.scheduled:
+            return
         for name, market in self.environment.markets.items():
             due = last_due(market, now)
             if self.queue.add_once(name, due, now):

@@ -21,7 +21,8 @@ def print_jobs(
     """One row a week, then why weeks failed, and where the logs are; moments are in UTC."""
     table = Table("market", "as of", "state", "tries", "took", "outcome")
     for name, market in sorted(environment.markets.items()):
-        table.add_row(name, f"{next_due(market, now):{_MOMENT}}", "due", "", "", "")
+        if environment.scheduled:
+            table.add_row(name, f"{next_due(market, now):{_MOMENT}}", "due", "", "", "")
     for entry in entries:
         colour = _COLOURS[entry.state]
         table.add_row(

@@ -36,17 +36,24 @@ def _due(market: Market, day: date) -> datetime:
 
 
 def crontab(environment: Environment, command: str) -> str:
-    """Entries for cron, one a market; submitting a week twice is submitting it once."""
+    """Entries for cron, one a market, none where the environment is not scheduled.
+
+    Submitting a week twice is submitting it once.
+    """
     entries = []
-    for name, market in sorted(environment.markets.items()):
+    for name, market in _scheduled(environment):
         submit = " ".join([command, *_submit(environment, name)])
         entries.append(f"CRON_TZ={market.time_zone}\n{_cron(market)} {submit}\n")
     return "".join(entries)
 
 
 def cron_jobs(environment: Environment, image: str) -> list[dict[str, Any]]:
-    """Kubernetes CronJobs, one a market."""
-    return [_cron_job(environment, name, market, image) for name, market in sorted(environment.markets.items())]
+    """Kubernetes CronJobs, one a market, none where the environment is not scheduled."""
+    return [_cron_job(environment, name, market, image) for name, market in _scheduled(environment)]
+
+
+def _scheduled(environment: Environment) -> list[tuple[str, Market]]:
+    return sorted(environment.markets.items()) if environment.scheduled else []
 
 
 def _cron_job(environment: Environment, name: str, market: Market, image: str) -> dict[str, Any]:

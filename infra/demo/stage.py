@@ -1,10 +1,10 @@
 """The demo's stage: an environment of its own, cleared before and stopped after."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from apps.trainer.code_tag import remove_tags, tags_of
 from infra.stack.local import down, up
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
@@ -24,9 +24,4 @@ def staged(environment: Environment) -> Iterator[Endpoints]:
 
 def _forget_tags(environment: Environment) -> None:
     """Remove the tags of an earlier demo: its registry is gone, and version numbers begin again."""
-    git = ["git", "-C", str(environment.code.repository), "tag"]
-    listed = subprocess.run(
-        [*git, "--list", f"model/{environment.name}/*"], capture_output=True, text=True, check=False
-    )
-    if tags := listed.stdout.split():
-        subprocess.run([*git, "--delete", *tags], capture_output=True, check=True)
+    remove_tags(environment.code, tags_of(environment.code, environment.name))

@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from libs.base.environment import Environment
+from libs.base.identifiers import market_name
+
+# Kubernetes adds eleven characters for each job, and a name has 63.
+_LONGEST_NAME = 52
 
 
 def cron_job(
@@ -23,7 +27,7 @@ def cron_job(
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": {"name": f"fitwave-{environment.name}-{name}", "labels": labels},
+        "metadata": {"name": market_name(environment.name, name, _LONGEST_NAME), "labels": labels},
         "spec": {
             "schedule": schedule,
             "timeZone": time_zone,

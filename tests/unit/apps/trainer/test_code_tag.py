@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.trainer.code_tag import TRAVELLED, Commit, current_commit, tag_name, tag_version
+from apps.trainer.code_tag import TRAVELLED, Commit, current_commit, remove_tags, tag_name, tag_version, tags_of
 from libs.base.environment import Code
 from libs.base.errors import DataError, TransientError
 
@@ -124,3 +124,17 @@ def test_the_same_changes_have_the_same_digest_and_others_another(repository: Pa
         digests.append(str(current_commit(code)))
     assert digests[0] == digests[2] != digests[1]
     assert "+" in digests[0]
+
+
+def test_the_tags_of_one_environment_are_found_and_removed_and_no_others(repository: Path, tmp_path: Path) -> None:
+    code = Code(repository=repository)
+    commit = current_commit(code)
+    for name in (tag_name("fix", "de", "1"), tag_name("fix", "us-west", "12"), tag_name("fix-us", "de", "1"), "v1"):
+        tag_version(code, name, commit, "x")
+    assert tags_of(code, "fix") == ["model/fix/de/v1", "model/fix/us-west/v12"]
+    remove_tags(code, tags_of(code, "fix"))
+    assert git(repository, "tag", "-l").split() == ["model/fix-us/de/v1", "v1"]
+    remove_tags(code, [])
+    with pytest.raises(TransientError, match="tags could not be removed"):
+        remove_tags(code, ["model/fix/de/v1"])
+    assert tags_of(Code(repository=tmp_path), "fix") == []

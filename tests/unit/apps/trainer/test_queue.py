@@ -46,3 +46,9 @@ def test_the_table_says_what_is_due_and_how_far_each_week_is_and_where_its_log_i
     shown = console.export_text()
     assert "us train: [no] memory" in shown
     assert "log: fitwave trainer logs fitwave-e-de-1  http://ray/#/jobs/fitwave-e-de-1" in shown
+
+
+def test_where_nothing_is_scheduled_nothing_is_due(tmp_path: Path) -> None:
+    console = Console(width=200, record=True)
+    print_jobs(console, environment_in(tmp_path, "e", {"de": {}}, {"scheduled": False}), [], str, NOW)
+    assert "due" not in console.export_text()

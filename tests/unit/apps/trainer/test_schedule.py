@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.trainer.cli import app as trainer
 from apps.trainer.schedule import cron_jobs, crontab, last_due, next_due
+from libs.base.errors import DataError
 from libs.base.market import Market, Schedule
 from tests.environments import environment_in
 
@@ -63,3 +66,35 @@ def test_cron_and_kubernetes_are_told_the_same(tmp_path: Path) -> None:
     assert (first["spec"]["schedule"], first["spec"]["timeZone"]) == ("0 4 * * 0", "Europe/Berlin")
     [container] = first["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["fitwave", *submit.split()]
+
+
+def test_an_environment_that_is_not_scheduled_has_no_entries(tmp_path: Path) -> None:
+    environment = environment_in(tmp_path, "e", {"de": {}}, {"scheduled": False})
+    assert (crontab(environment, "fitwave"), cron_jobs(environment, "image")) == ("", [])
+
+
+@pytest.mark.parametrize("command", [["cron"], ["kubernetes", "--image", "x"]])
+def test_what_is_printed_then_is_a_comment(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment_in(tmp_path, "main", {"de": {}}, {"scheduled": False})
+    monkeypatch.setenv("FITWAVE_CONFIG", str(tmp_path / "config"))
+    trainer(["schedule", *command], result_action="return_value")
+    assert capsys.readouterr().out.splitlines() == [
+        "# environment 'main' is not scheduled: set `scheduled: true` in its environment.yaml"
+    ]
+
+
+@pytest.mark.parametrize("command", ["run", "start"])
+def test_a_schedule_that_is_off_is_not_run(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment_in(tmp_path, "main", {"de": {}}, {"scheduled": False})
+    monkeypatch.setenv("FITWAVE_CONFIG", str(tmp_path / "config"))
+    with pytest.raises(DataError, match="is not scheduled"):
+        trainer(["schedule", command], result_action="return_value")
+
+
+def test_the_name_of_a_cron_job_is_one_that_kubernetes_takes(tmp_path: Path) -> None:
+    environment = environment_in(tmp_path, "e" * 40, {"de": {}, "m" * 40: {}})
+    names = [job["metadata"]["name"] for job in cron_jobs(environment, "image")]
+    assert len(set(names)) == 2
+    assert max(map(len, names)) <= 52
