@@ -13,6 +13,7 @@ app = App(name="fitwave", help="Fitwave: which size should this customer take of
 
 # By name only, so that `fitwave --help` imports none of them; each takes seconds of libraries along.
 MOUNTED = {
+    "env": "infra.env_cli:app",
     "lake": "infra.lake_cli:app",
     "trainer": "apps.trainer.cli:app",
     "serve": "apps.serve.cli:app",

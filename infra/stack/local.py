@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from infra.branches.shared_stores import enter
 from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, require_free, stop
 from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
@@ -12,6 +13,7 @@ from infra.stack.redis_server import answers, require_redis, start_redis
 from libs.base.endpoints import Endpoints, endpoints_file, leave, resolve
 from libs.base.environment import Environment
 from libs.base.errors import DataError, FitwaveError, TransientError
+from libs.models.serving_plan import require_own_cluster
 
 _STOP_S = 15.0
 _ORDER = ("ray", "redis")
@@ -55,6 +57,7 @@ def up(environment: Environment) -> Endpoints:
 
 def _start(environment: Environment) -> Endpoints:
     record = _record(environment)
+    enter(environment)
     gateway = environment.serving.gateway
     if gateway.port is not None:
         require_free(gateway.host, gateway.port, "serving.gateway.port")
@@ -70,7 +73,7 @@ def _start(environment: Environment) -> Endpoints:
         limits = Limits(gateway.max_requests_at_once, gateway.max_requests_queued)
         ray = start_ray(environment.home, limits, record)
         address, dashboard, token = ray.gcs, ray.dashboard, ray.token
-    return Endpoints(
+    endpoints = Endpoints(
         redis_url=redis_url,
         mlflow_uri=mlflow_uri,
         ray_address=address,
@@ -78,6 +81,9 @@ def _start(environment: Environment) -> Endpoints:
         ray_token_path=token,
         gateway_port=gateway.port or free_port(gateway.host),
     )
+    if environment.ray_address:
+        require_own_cluster(endpoints, environment.name)
+    return endpoints
 
 
 def _sqlite(home: Path) -> str:
