@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pyarrow.fs as pa_fs
 
+from libs.base.flush_thread import FlushThread
 from libs.features.lake import Lake
-from libs.models.flush_thread import FlushThread
 from libs.models.pair_log import files, read_counts, write_counts
 
 SPAN_S = 10

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow.fs as pa_fs
 
+from libs.base.flush_thread import FlushThread
 from libs.features.arrays import Indices
 from libs.features.lake import Lake
 from libs.features.snapshot import Snapshot
 from libs.models.contract import ModelRef
 from libs.models.distributions import Distributions
-from libs.models.flush_thread import FlushThread
 from libs.models.package import Package
 from libs.models.pair_log import read_counts, write_counts
 

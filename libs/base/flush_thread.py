@@ -4,6 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from libs.base.errors import TransientError
+
 log = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
@@ -29,5 +31,5 @@ class FlushThread:
         while not self._stopping.wait(_EVERY_S):
             try:
                 self._flush()
-            except OSError:
+            except (OSError, TransientError):
                 log.exception("%s could not be written; they are kept and tried again", self._what)

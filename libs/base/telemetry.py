@@ -1,0 +1,13 @@
+"""Where a replica's metrics and traces go, as it is told when Serve makes it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """`otlp_endpoint`: what takes traces, if anything; `traced_share`: of requests, those that are traced."""
+
+    environment: str
+    redis_url: str
+    otlp_endpoint: str | None = None
+    traced_share: float = 0.0
