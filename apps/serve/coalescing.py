@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 from libs.base.errors import InvariantError, TransientError
 from libs.models.contract import SizeAnswer, SizeQuery
 
-Dispatch = Callable[[str, list[SizeQuery]], Coroutine[Any, Any, list[SizeAnswer]]]
+# A market's batch, and how long the first of it has waited, in seconds.
+Dispatch = Callable[[str, list[SizeQuery], float], Coroutine[Any, Any, list[SizeAnswer]]]
 
 Caller: TypeAlias = asyncio.Future[SizeAnswer]
 Batch: TypeAlias = asyncio.Task[list[SizeAnswer]]
@@ -29,10 +30,12 @@ class Overloaded(TransientError):
 
 @dataclass
 class _Lane:
-    """One market's requests. Callers that wait, oldest first, and the batches that are under way."""
+    """One market's requests. Callers that wait, oldest first, with their question and since when; and the batches that
+    are under way.
+    """
 
     market: str
-    waiting: dict[Caller, SizeQuery] = field(default_factory=dict)
+    waiting: dict[Caller, tuple[SizeQuery, float]] = field(default_factory=dict)
     in_flight: int = 0
     send_is_due: bool = False
 
@@ -41,7 +44,7 @@ class Coalescer:
     """Gives each caller its own answer out of batches."""
 
     def __init__(self, dispatch: Dispatch, batches_in_flight: int, max_batch_requests: int, max_waiting: int) -> None:
-        """`dispatch(market, queries)` answers a batch in order; the three limits hold for each market by itself."""
+        """`dispatch` answers a batch in order; the three limits hold for each market by itself."""
         self._dispatch = dispatch
         self._batches_in_flight = batches_in_flight
         self._max_batch_requests = max_batch_requests
@@ -68,7 +71,7 @@ class Coalescer:
         lane = self._lanes.setdefault(query.market, _Lane(query.market))
         loop = asyncio.get_running_loop()
         answer: Caller = loop.create_future()
-        lane.waiting[answer] = query
+        lane.waiting[answer] = (query, loop.time())
         if not lane.send_is_due:
             lane.send_is_due = True
             loop.call_soon(self._send, lane)
@@ -82,15 +85,15 @@ class Coalescer:
         lane.send_is_due = False
         while lane.waiting and lane.in_flight < self._batches_in_flight:
             callers = list(islice(lane.waiting, self._max_batch_requests))
-            queries = [lane.waiting.pop(caller) for caller in callers]
-            self._start(lane, callers, queries)
+            asked = [lane.waiting.pop(caller) for caller in callers]
+            self._start(lane, callers, [query for query, _ in asked], since=asked[0][1])
 
-    def _start(self, lane: _Lane, callers: list[Caller], queries: list[SizeQuery]) -> None:
+    def _start(self, lane: _Lane, callers: list[Caller], queries: list[SizeQuery], since: float) -> None:
         # NOTE: an empty context, because Serve finds the calls to cancel with a request through the request's context:
         # in the first caller's, its going away would take the whole batch along.
-        task = asyncio.get_running_loop().create_task(
-            self._dispatch(lane.market, queries), context=contextvars.Context()
-        )
+        loop = asyncio.get_running_loop()
+        call = self._dispatch(lane.market, queries, loop.time() - since)
+        task = loop.create_task(call, context=contextvars.Context())
         lane.in_flight += 1
         present = set(callers)
         for caller in callers:

@@ -1,8 +1,11 @@
 """The FeatureLookup deployment: the only one that talks to the online feature store."""
 
+import time
 from pathlib import Path
 
 from apps.serve.hops import LOOK_UP
+from libs.base.metrics import STAGE_SECONDS
+from libs.base.telemetry import Telemetry
 from libs.calls.called import Called
 from libs.features.definitions import views
 from libs.features.lookup import OnlineLookup
@@ -15,8 +18,8 @@ from libs.features.wire import pack
 class FeatureLookup(Called):
     """Reads the features of a batch of questions, all of one market."""
 
-    def __init__(self, environment: str, home: str, redis_url: str) -> None:
-        super().__init__({LOOK_UP: self.look_up})
+    def __init__(self, environment: str, home: str, redis_url: str, telemetry: Telemetry | None = None) -> None:
+        super().__init__("FeatureLookup", {LOOK_UP: self.look_up}, telemetry)
         store = OnlineStore.open(environment, Path(home), redis_url)
         self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
 
@@ -26,4 +29,7 @@ class FeatureLookup(Called):
         Raises:
             TransientError: the online store is away.
         """
-        return pack(self._lookup.look_up(market, questions))
+        begin = time.perf_counter()
+        features = pack(self._lookup.look_up(market, questions))
+        self.meter.observe(STAGE_SECONDS, time.perf_counter() - begin, market, "features")
+        return features

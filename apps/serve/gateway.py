@@ -7,7 +7,6 @@ framework's validation per request cost more than the prediction.
 import asyncio
 import logging
 import re
-import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,12 +25,16 @@ from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
 from apps.serve.hops import RECOMMEND
-from apps.serve.measurements import MEDIA_TYPE, UNKNOWN, Measurements
+from apps.serve.measurements import NO_PROBLEM, UNKNOWN, Measurements
 from apps.serve.problems import Kind, Problem, overloaded
 from libs.base.api_keys import ApiKey
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
 from libs.base.key_watch import KeyReader, KeyWatch
+from libs.base.logs import REQUEST_ID
+from libs.base.metric_board import MEDIA_TYPE
+from libs.base.telemetry import Telemetry
+from libs.base.tracing import CURRENT
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy
 from libs.calls.served import Served
@@ -41,6 +44,8 @@ log = logging.getLogger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Probes and pages are none of them.
+_TRACED = "/v1/markets/"
 # A champion comes with a promotion, not within seconds.
 _NO_CHAMPION_RETRY_S = 60
 
@@ -62,15 +67,15 @@ class Gateway(Served):
         shadow_router: DeploymentHandle[Any],
         environment_name: str,
         settings: dict[str, Any],
-        redis_url: str,
+        telemetry: Telemetry,
         keys: KeyWatch | None = None,
     ) -> None:
         """`settings` are those of `libs.base.environment.Gateway`; `keys` are by default the environment's in Redis."""
-        super().__init__()
+        super().__init__("Gateway", telemetry)
         self._settings = GatewaySettings.model_validate(settings)
-        self._keys = keys or KeyWatch(KeyReader(redis_url, environment_name).read)
+        self._keys = keys or KeyWatch(KeyReader(telemetry.redis_url, environment_name).read)
         self._access = Access(self._settings.requests_per_minute)
-        self._measurements = Measurements(secrets.token_hex(4))
+        self._measurements = Measurements(self.meter)
         self._shadow_router = Caller(shadow_router, self._measurements.call)
         self._coalescer = Coalescer(
             self._dispatch,
@@ -93,25 +98,40 @@ class Gateway(Served):
 
     async def __call__(self, request: Request) -> Response:
         """Answer anything; what cannot be answered is a problem document, never an exception."""
-        arrived = time.perf_counter()
         request_id = _request_id(request)
-        market = None
+        REQUEST_ID.set(request_id)
+        if self.tracer.is_on and request.scope["path"].startswith(_TRACED):
+            traceparent = request.headers.get("traceparent", "")
+            if self.tracer.chooses(traceparent):
+                return await self._traced(request, request_id, traceparent)
+        return await self._answered(request, request_id)
+
+    async def _traced(self, request: Request, request_id: str, traceparent: str) -> Response:
+        with self.tracer.span("gateway", traceparent, attributes={"fitwave.request_id": request_id}) as note:
+            response = await self._answered(request, request_id)
+            note("http.response.status_code", response.status_code)
+            log.info("answered with %d", response.status_code)
+        return response
+
+    async def _answered(self, request: Request, request_id: str) -> Response:
+        arrived = time.perf_counter()
+        market, problem = None, NO_PROBLEM
         try:
             route = self._route(request)
             market = route.market
             response = await route.answer(request, request_id)
-        except Problem as problem:
-            response = problem.response(request_id)
+        except Problem as error:
+            response, problem = error.response(request_id), error.kind.label
         except Exception:  # the outermost boundary: the caller gets an answer, the log the traceback
             log.exception("request %s failed", request_id)
             detail = f"Try again; if it stays, report request id {request_id}."
-            response = Problem(Kind.INTERNAL, detail).response(request_id)
+            response, problem = Problem(Kind.INTERNAL, detail).response(request_id), Kind.INTERNAL.label
         # Serve's proxy gives every request an id and echoes it by itself; a second header would be joined to it.
         if request.headers.get(REQUEST_ID_HEADER) != request_id:
             response.headers[REQUEST_ID_HEADER] = request_id
         if market is not None:
             label = market if market in self._champions else UNKNOWN
-            self._measurements.request(label, response.status_code, time.perf_counter() - arrived)
+            self._measurements.request(label, response.status_code, problem, time.perf_counter() - arrived)
         if request.method == "HEAD":
             response.body = b""
         return response
@@ -154,7 +174,14 @@ class Gateway(Served):
         key = self._access.admit(await self._keys.ring(), request.headers, "recommend")
         self._require_champion(market, key)
         question = request_body.parse(await self._body(request, deadline), self._settings.max_articles)
-        query = SizeQuery(market, question.customer_id, question.article_ids, request_id, question.selected_sizes)
+        query = SizeQuery(
+            market,
+            question.customer_id,
+            question.article_ids,
+            request_id,
+            question.selected_sizes,
+            traceparent=CURRENT.get(),
+        )
         answer = await self._ask(query, deadline)
         self._measurements.recommendations(market, answer.recommendations)
         if answer.features_as_of is not None:
@@ -186,6 +213,7 @@ class Gateway(Served):
             async with asyncio.timeout_at(deadline):
                 return await self._coalescer.ask(query)
         except TimeoutError as error:
+            log.warning("request %s of market %s was not answered in time", query.request_id, query.market)
             detail = f"No answer within {self._settings.timeout_s:g} s. Try again, or ask about fewer articles at once."
             raise Problem(Kind.DEADLINE_EXCEEDED, detail) from error
         except (Overloaded, Busy) as error:
@@ -194,9 +222,22 @@ class Gateway(Served):
             log.warning("request %s of market %s was not answered: %s", query.request_id, query.market, error)
             raise Problem(Kind.UNAVAILABLE, "What answers is away for the moment. Try again.") from error
 
-    async def _dispatch(self, market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
+    async def _dispatch(self, market: str, queries: list[SizeQuery], waited_s: float) -> list[SizeAnswer]:
         self._measurements.batch(len(queries))
-        return await self._shadow_router.call(RECOMMEND, queries)
+        self._measurements.stage(market, "wait", waited_s)
+        begin = time.perf_counter()
+        try:
+            return await self._sent(queries)
+        finally:
+            self._measurements.stage(market, "router", time.perf_counter() - begin)
+
+    async def _sent(self, queries: list[SizeQuery]) -> list[SizeAnswer]:
+        """The router's answers. A batch belongs to the trace of the first that is traced; the others' are linked."""
+        traced = [query.traceparent for query in queries if query.traceparent] if self.tracer.is_on else []
+        if not traced:
+            return await self._shadow_router.call(RECOMMEND, queries)
+        with self.tracer.span("batch", traced[0], traced[1:], {"fitwave.requests": len(queries)}):
+            return await self._shadow_router.call(RECOMMEND, queries)
 
     async def _markets(self, request: Request, request_id: str) -> Response:
         key = self._access.admit(await self._keys.ring(), request.headers, "markets")
@@ -214,7 +255,7 @@ class Gateway(Served):
         return json_response(Health("ready"))
 
     async def _metrics(self, request: Request, request_id: str) -> Response:
-        return Response(self._measurements.render(), media_type=MEDIA_TYPE)
+        return Response(await asyncio.to_thread(self.metrics_page), media_type=MEDIA_TYPE)
 
     async def _document(self, request: Request, request_id: str) -> Response:
         return Response(self._openapi, media_type="application/json")

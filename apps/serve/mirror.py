@@ -2,17 +2,21 @@
 
 import asyncio
 import contextvars
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
 from libs.base.errors import FitwaveError
+from libs.base.meter import Meter
+from libs.base.metrics import SHADOW_PAIRS
+from libs.base.tracing import CURRENT, NoTracer, Tracer
 from libs.calls.caller import Caller
 from libs.calls.frames import Busy, CalledFailed
 from libs.features.snapshot import Snapshot
@@ -47,8 +51,12 @@ class MirrorTarget:
 class Mirror:
     """Sends sampled queries to challengers and writes the pairs."""
 
-    def __init__(self, pair_log: PairLog, home: str) -> None:
+    def __init__(
+        self, pair_log: PairLog, home: str, meter: Meter | None = None, tracer: Tracer | None = None
+    ) -> None:
         self._pair_log = pair_log
+        self._meter = meter or Meter("Mirror", "alone")
+        self._tracer = tracer or NoTracer()
         self._secret = pair_secret(Path(home))
         self._targets: Mapping[str, MirrorTarget] = {}
         self._callers: dict[str, Caller] = {}
@@ -83,7 +91,7 @@ class Mirror:
             return
         # An empty context: Serve cancels the calls made in a request's context when its client goes away, and this
         # one is not the client's. The set keeps the task alive, since the event loop holds tasks weakly.
-        call = self._call(target, pairs, snapshot, champion)
+        call = self._traced(CURRENT.get(), self._call(target, pairs, snapshot, champion))
         task = asyncio.create_task(call, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -103,6 +111,14 @@ class Mirror:
         """Wait for the mirrored calls under way, each of which ends by itself."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def _traced(self, traceparent: str, call: Coroutine[Any, Any, None]) -> None:
+        """In a trace of its own, linked with the customer's, which may be over before."""
+        if not traceparent:
+            await call
+            return
+        with self._tracer.span("mirror", "", [traceparent]):
+            await call
 
     async def _call(self, target: MirrorTarget, pairs: "list[_Sampled]", snapshot: Snapshot, champion: Scored) -> None:
         questions = [question for pair in pairs for question in range(pair.start, pair.end)]
@@ -135,6 +151,7 @@ class Mirror:
         challenger: Scored | None,
         outcome: str,
     ) -> None:
+        self._meter.count(SHADOW_PAIRS, target.market, outcome, by=len(pairs))
         rows = partial(_rows, self._secret, datetime.now(UTC), target, pairs, snapshot, champion, challenger, outcome)
         self._pair_log.add(target.market, target.window, len(pairs), rows)
 

@@ -52,7 +52,12 @@ class Kind(Enum):
     @property
     def type(self) -> str:
         """The stable relative URI, like `/problems/unknown-market`."""
-        return f"/problems/{self.name.lower().replace('_', '-')}"
+        return f"/problems/{self.label}"
+
+    @property
+    def label(self) -> str:
+        """Its name in metrics, like `unknown-market`."""
+        return self.name.lower().replace("_", "-")
 
 
 # Seconds after which a 503 is worth another try, where nothing better is known.

@@ -14,6 +14,8 @@ from ray.serve.handle import DeploymentHandle
 from apps.serve.canary import Batch, apart, chosen_by, together
 from apps.serve.hops import LOOK_UP, RECOMMEND
 from apps.serve.mirror import Mirror, MirrorTarget
+from libs.base.metrics import STAGE_SECONDS
+from libs.base.telemetry import Telemetry
 from libs.calls.called import Called
 from libs.calls.caller import Caller
 from libs.features.snapshot import Question
@@ -38,15 +40,16 @@ class ShadowRouter(Called):
         size_models: Mapping[str, DeploymentHandle[Any]],
         lake: str,
         home: str,
+        telemetry: Telemetry | None = None,
     ) -> None:
-        super().__init__({RECOMMEND: self.recommend})
+        super().__init__("ShadowRouter", {RECOMMEND: self.recommend}, telemetry)
         self._feature_lookup = Caller(feature_lookup)
         self._size_models = {name: Caller(handle) for name, handle in size_models.items()}
         self._size_model_of: Mapping[str, str] = {}
         self._counted_as: Mapping[str, str] = {}
         self._live = LiveCounts(lake)
         self._pair_log = PairLog(lake)
-        self._mirror = Mirror(self._pair_log, home)
+        self._mirror = Mirror(self._pair_log, home, self.meter, self.tracer)
         self._rests_until: dict[str, float] = {}
 
     async def record_replica_metadata(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class ShadowRouter(Called):
         await self._mirror.drain()
         await asyncio.to_thread(self._pair_log.close)
         await asyncio.to_thread(self._live.close)
+        await asyncio.to_thread(self.end)
 
     async def recommend(self, queries: list[SizeQuery]) -> list[SizeAnswer]:
         """Answer a batch of one market, in order.
@@ -89,7 +93,9 @@ class ShadowRouter(Called):
             for query in queries
             for article in query.article_ids
         ]
+        begin = time.perf_counter()
         batch = Batch(queries, await self._feature_lookup.call(LOOK_UP, market, questions))
+        self.meter.observe(STAGE_SECONDS, time.perf_counter() - begin, market, "lookup")
         target = self._mirror.target(market)
         chosen = chosen_by(target if self._rests_until.get(market, 0.0) < time.monotonic() else None, queries)
         if target is None or not any(chosen):
@@ -136,8 +142,10 @@ class ShadowRouter(Called):
             version = version and scored.version
             return scored
         finally:
+            seconds = time.perf_counter() - begin
+            self.meter.observe(STAGE_SECONDS, seconds, batch.market, "model")
             if version:
-                self._live.add(batch.market, version, len(batch.queries), failed, time.perf_counter() - begin)
+                self._live.add(batch.market, version, len(batch.queries), failed, seconds)
 
     def _start_mirror(self, market: str, queries: list[SizeQuery], features: bytes, scored: Scored) -> None:
         target = self._mirror.target(market)

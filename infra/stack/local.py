@@ -80,6 +80,7 @@ def _start(environment: Environment) -> Endpoints:
         ray_dashboard_url=dashboard,
         ray_token_path=token,
         gateway_port=gateway.port or free_port(gateway.host),
+        otlp_endpoint=environment.otlp_endpoint,
     )
     if environment.ray_address:
         require_own_cluster(endpoints, environment.name)

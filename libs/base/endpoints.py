@@ -16,7 +16,8 @@ LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 class Endpoints(Frozen):
     """Every address a part of Fitwave may need. Written by `fitwave up`, or in a cluster by `fitwave cluster deploy`;
-    read by everything else.
+    read by everything else: were each to look for itself, who deploys next would say otherwise, and Serve start all
+    replicas anew.
 
     `on_kubernetes`: the gateway is entered on every node that serves, by way of a load balancer, and what serves has
     nodes of its own.
@@ -29,6 +30,7 @@ class Endpoints(Frozen):
     ray_token_path: Path | None = None
     gateway_port: int
     on_kubernetes: bool = False
+    otlp_endpoint: str | None = None
 
     def prepare_process(self) -> None:
         """Set what Ray reads from the process environment, for this process and those it starts.

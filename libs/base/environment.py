@@ -30,6 +30,7 @@ _FROM_PROCESS = {
     "ray_dashboard_url": "FITWAVE_RAY_DASHBOARD_URL",
     "lake_uri": "FITWAVE_LAKE_URI",
     "state_dir": "FITWAVE_STATE_DIR",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 # What a branch's environment has for itself, and neither from its base nor from the process: another's lake would take
 # its pairs, another's cluster cannot serve two, and nothing of it is to be run, or to answer, unasked.
@@ -199,6 +200,8 @@ class Environment(Frozen):
         ray_address: The GCS of a Ray cluster, as host:port; null starts one.
         ray_dashboard_url: That cluster's dashboard, which takes jobs and Serve documents.
         lake_uri: The lakehouse, as a path or a URI that docs/data.md tells of; null is a folder of state_dir.
+        otlp_endpoint: Where traces go, by OTLP over HTTP; taken when the cluster starts; null traces nothing.
+        traced_share: The share of the requests that is traced.
         code: The repository that is tagged with each model version.
         serving: The replicas of what answers.
         trainer: How the weekly job uses the cluster.
@@ -216,6 +219,8 @@ class Environment(Frozen):
     ray_address: str | None = None
     ray_dashboard_url: str | None = None
     lake_uri: str | None = None
+    otlp_endpoint: str | None = None
+    traced_share: float = Field(default=0.01, ge=0, le=1)
     code: Code = Code()
     serving: Serving = Serving()
     trainer: Trainer = Trainer()

@@ -6,9 +6,11 @@ many replicas there are, or where. What a job says at its end is kept, so that i
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import cast
 
 import msgspec
+import redis
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from libs.base.errors import TransientError
@@ -38,10 +40,15 @@ class MetricBoard:
     """One environment's metrics. Every method raises TransientError if Redis is away."""
 
     def __init__(self, redis_url: str, environment: str, clock: Callable[[], float] = time.time) -> None:
-        self._redis = connect(redis_url, _TIMEOUT_S)
+        self._url = redis_url
         self._reports = f"fitwave:{{{environment}}}:metrics"
         self._kept = f"fitwave:{{{environment}}}:kept-metrics"
         self._clock = clock
+
+    @cached_property
+    def _redis(self) -> redis.Redis:
+        # Not before it is used: a Cluster is asked at once, and no replica is to wait for that.
+        return connect(self._url, _TIMEOUT_S)
 
     def report(self, replica: str, lines: Lines, for_s: float) -> None:
         """Show what a replica has counted, for so long unless it says more."""

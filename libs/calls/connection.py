@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any, TypeVar, cast
 
 from libs.base.errors import TransientError
+from libs.base.tracing import CURRENT
 from libs.calls.frames import Frames, Kind, Method, decode_failure, encode_call, frame
 from libs.calls.replicas import Replica
 
@@ -47,7 +48,7 @@ class Connection(asyncio.Protocol):
         number = next(self._numbers) & 0xFFFFFFFF
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        self._transport.write(frame(Kind.CALL, number, encode_call(method, arguments)))
+        self._transport.write(frame(Kind.CALL, number, encode_call(method, arguments, CURRENT.get())))
         try:
             return method.decode_result(await answer)
         except asyncio.CancelledError:

@@ -71,6 +71,7 @@ class Method(Generic[R]):
 class _Call(msgspec.Struct, array_like=True):
     method: str
     arguments: msgspec.Raw
+    traceparent: str = ""
 
 
 _CALL = msgspec.msgpack.Decoder(_Call)
@@ -86,15 +87,15 @@ def encode(value: Any) -> bytes:
     return _ENCODER.encode(value)
 
 
-def encode_call(method: Method[Any], arguments: tuple[Any, ...]) -> bytes:
-    """A call as a payload."""
-    return _ENCODER.encode((method.name, arguments))
+def encode_call(method: Method[Any], arguments: tuple[Any, ...], traceparent: str = "") -> bytes:
+    """A call as a payload; `traceparent` is the span it is made in, if it is traced."""
+    return _ENCODER.encode((method.name, arguments, traceparent) if traceparent else (method.name, arguments))
 
 
-def decode_call(payload: bytes) -> tuple[str, bytes]:
-    """The method's name, and its arguments for `Method.decode_arguments`."""
+def decode_call(payload: bytes) -> tuple[str, bytes, str]:
+    """The method's name, its arguments for `Method.decode_arguments`, and the span that it was called in, if any."""
     call = _CALL.decode(payload)
-    return call.method, bytes(call.arguments)
+    return call.method, bytes(call.arguments), call.traceparent
 
 
 class Frames:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from libs.base.errors import FitwaveError
+from libs.base.tracing import NoTracer, Tracer
 from libs.calls.frames import Busy, Frames, Kind, Method, decode_call, encode, encode_failure, frame
 from libs.calls.replicas import Replica
 
@@ -24,9 +25,15 @@ class _Answering:
 class Listener:
     """Runs the methods that callers name, at most `most_at_once` together; more are turned away as `Busy`."""
 
-    def __init__(self, methods: Mapping[Method[Any], Callable[..., Awaitable[Any]]], most_at_once: int) -> None:
+    def __init__(
+        self,
+        methods: Mapping[Method[Any], Callable[..., Awaitable[Any]]],
+        most_at_once: int,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._methods = {method.name: _Answering(method, answer) for method, answer in methods.items()}
         self._most_at_once = most_at_once
+        self._tracer = tracer or NoTracer()
         self._token = secrets.token_hex(32)
         self._running: set[asyncio.Task[None]] = set()
 
@@ -52,9 +59,7 @@ class Listener:
 
     async def _run(self, peer: "_Peer", number: int, payload: bytes) -> None:
         try:
-            name, arguments = decode_call(payload)
-            called = self._methods[name]
-            answer = encode(await called.answer(*called.method.decode_arguments(arguments)))
+            answer = await self._answer(*decode_call(payload))
         except FitwaveError as error:
             peer.send(Kind.FAILURE, number, encode_failure(error))
         except Exception as error:  # the outermost boundary: the caller is told, the log has the traceback
@@ -62,6 +67,13 @@ class Listener:
             peer.send(Kind.FAILURE, number, encode_failure(error))
         else:
             peer.send(Kind.ANSWER, number, answer)
+
+    async def _answer(self, name: str, arguments: bytes, traceparent: str) -> bytes:
+        called = self._methods[name]
+        if not traceparent:
+            return encode(await called.answer(*called.method.decode_arguments(arguments)))
+        with self._tracer.span(name, traceparent):
+            return encode(await called.answer(*called.method.decode_arguments(arguments)))
 
 
 class _Peer(asyncio.Protocol):

@@ -2,9 +2,15 @@
 
 import logging
 
+from libs.base.logs import Asked
+
 
 def log_beside_serve() -> None:
     """Give our loggers the handlers of Serve's, once; otherwise nobody sees what they say."""
+    for handler in logging.getLogger("ray.serve").handlers:
+        # The last of the handler's filters, after Serve's.
+        if not any(isinstance(one, Asked) for one in handler.filters):
+            handler.addFilter(Asked())
     for name in ("apps", "libs"):
         ours = logging.getLogger(name)
         ours.setLevel(logging.INFO)

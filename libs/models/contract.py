@@ -13,6 +13,7 @@ class SizeQuery(msgspec.Struct, frozen=True):
     """One customer's question about one or more articles of one market.
 
     `by_hand`: somebody tries it in the console. It is answered like any other, and no shadow window counts it.
+    `traceparent`: the gateway's span, if the request is traced.
     """
 
     market: str
@@ -21,6 +22,7 @@ class SizeQuery(msgspec.Struct, frozen=True):
     request_id: str
     selected_sizes: dict[str, str] = {}
     by_hand: bool = False
+    traceparent: str = ""
 
 
 class SizeProbability(msgspec.Struct, frozen=True):

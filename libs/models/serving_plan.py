@@ -28,7 +28,7 @@ CONSOLE_ROUTE = "/console"
 _HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
 _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 0.5}
 # A line in the log for each call between deployments took 5 % of every replica's time; the gateway counts requests.
-_LOGGING = {"enable_access_log": False}
+_LOGGING = {"enable_access_log": False, "encoding": "JSON"}
 # What decides how many replicas there are.
 _POLICY = {"policy_function": "libs.calls.load:by_cpu_share"}
 # Of the gateway's deadline, which Serve ends every request soon after, the console's pages too.
@@ -89,13 +89,14 @@ def size_model_deployment(environment: Environment, market: str) -> str:
 def render(environment: Environment, endpoints: Endpoints, state: LiveState) -> dict[str, Any]:
     """The whole Serve document of an environment."""
     applications = [_live(environment, endpoints, state)]
-    applications += [_challenger(environment, market, state) for market in sorted(state.challengers)]
+    applications += [_challenger(environment, endpoints, market, state) for market in sorted(state.challengers)]
     if environment.serving.console:
         applications.append(_console(environment, endpoints))
     if endpoints.on_kubernetes:
         _keep_on_serving_nodes(applications)
     return {
         "proxy_location": "EveryNode" if endpoints.on_kubernetes else "HeadOnly",
+        "logging_config": {"encoding": "JSON"},
         "http_options": {
             "host": "0.0.0.0" if endpoints.on_kubernetes else environment.serving.gateway.host,
             "port": endpoints.gateway_port,
@@ -137,19 +138,24 @@ def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> d
             "redis_url": endpoints.redis_url,
             "gateway": serving.gateway.model_dump(mode="json", exclude=_NOT_THE_GATEWAYS_OWN),
             "dedicated": dedicated,
+            "tracing": _tracing(environment, endpoints),
         },
         "deployments": deployments,
     }
 
 
-def _challenger(environment: Environment, market: str, state: LiveState) -> dict[str, Any]:
+def _tracing(environment: Environment, endpoints: Endpoints) -> dict[str, Any]:
+    return {"otlp_endpoint": endpoints.otlp_endpoint, "traced_share": environment.traced_share}
+
+
+def _challenger(environment: Environment, endpoints: Endpoints, market: str, state: LiveState) -> dict[str, Any]:
     models = _models({market: state.challengers[market].ref})
     return {
         "name": challenger_application(environment.name, market),
         "route_prefix": None,
         "logging_config": _LOGGING,
         "import_path": "apps.shadow.challenger:build",
-        "args": {},
+        "args": {"environment": environment.name, "redis_url": endpoints.redis_url, **_tracing(environment, endpoints)},
         "deployments": [_deployment(POOLED, environment.market(market).serving.size_model, models, ongoing=16)],
     }
 

@@ -51,7 +51,7 @@ class Console(Served):
 
         `keys` and `ask` are by default the environment's own, in Redis and in Serve.
         """
-        super().__init__()
+        super().__init__("Console")
         self._ask = ask or LiveRouter(environment_name, patience_s).ask
         self._pages = Pages()
         watch = keys or KeyWatch(KeyReader(redis_url, environment_name).read)

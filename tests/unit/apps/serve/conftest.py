@@ -12,7 +12,11 @@ from apps.serve.gateway import Gateway
 from libs.base.api_keys import SCOPES, KeyRing, mint
 from libs.base.errors import TransientError
 from libs.base.key_watch import KeyWatch
+from libs.base.telemetry import Telemetry
 from tests.unit.apps.serve.router import Recommend, Router, size_38
+
+# No Redis: a gateway shows what it counted by itself.
+NOWHERE = Telemetry("test", "redis://127.0.0.1:1")
 
 
 class Edge:
@@ -25,7 +29,7 @@ class Edge:
         self.ring: KeyRing | None = KeyRing([every, german, watcher])
         self.router = Router(recommend)
         self.keys = KeyWatch(self._read_keys)
-        self.gateway = Gateway(self.router, "test", settings, "redis://127.0.0.1:1", self.keys)  # type: ignore[arg-type]  # Router is the handle's boundary
+        self.gateway = Gateway(self.router, "test", settings, NOWHERE, self.keys)  # type: ignore[arg-type]  # Router is the handle's boundary
         self.gateway.reconfigure(
             {"markets": {"de": {"champion": "3"}, "us": {"champion": None}, "fr": {"champion": "7"}}}
         )

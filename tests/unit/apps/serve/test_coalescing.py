@@ -22,7 +22,7 @@ class Line:
         self.ends: list[asyncio.Future[None]] = []
         self.cancelled: list[int] = []
 
-    async def dispatch(self, market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
+    async def dispatch(self, market: str, queries: list[SizeQuery], waited_s: float) -> list[SizeAnswer]:
         number = len(self.batches)
         self.batches.append((market, [query.request_id for query in queries]))
         self.ends.append(asyncio.get_running_loop().create_future())
