@@ -36,6 +36,7 @@ EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="De
 def up(*, environment: EnvironmentName = None) -> None:
     """Start the stores and the cluster that are not configured elsewhere, then the gateway."""
     from infra.stack.local import up as start
+    from infra.stack.prometheus_targets import targets_file
 
     settings = load_environment(environment)
     endpoints = start(settings)
@@ -44,6 +45,8 @@ def up(*, environment: EnvironmentName = None) -> None:
 
     Lifecycle.of(settings, endpoints).publish()
     status(environment=environment)
+    gateway = f"http://{settings.serving.gateway.host}:{endpoints.gateway_port}"
+    print(f"metrics: {gateway}/metrics; Prometheus reads {targets_file(settings)} (docs/observability.md)")
 
 
 @app.command

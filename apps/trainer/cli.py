@@ -13,12 +13,13 @@ from rich.console import Console
 
 from libs.base.environment import REPOSITORY, Environment, load_environment
 from libs.base.errors import DataError
-from libs.base.progress import progress_on
+from libs.base.logs import in_words
 
 if TYPE_CHECKING:
     from apps.trainer.dispatcher import Dispatcher
     from apps.trainer.jobs import TrainerJobs
     from apps.trainer.queue import WeekQueue
+    from apps.trainer.told import Told
 
 app = App(name="trainer", help="The weekly job: preprocess, train, register, judge, refresh, shadow.")
 
@@ -57,13 +58,12 @@ def run(
     time = parse_time(as_of)
     endpoints = resolve(settings)
 
-    from apps.trainer.report import print_weeks
     from apps.trainer.weekly import WeeklyRun
 
     # On a machine that also serves, a question is answered first.
     os.nice(_LAST)
-    console = Console()
-    weekly = WeeklyRun(settings, endpoints, time, console.log, progress_on(console))
+    told = _told(settings)
+    weekly = WeeklyRun(settings, endpoints, time, told.notify, told.progress)
     weeks = weekly.run(markets)
     if queued:
         from apps.trainer.queue import WeekQueue
@@ -71,7 +71,7 @@ def run(
         queue = WeekQueue(settings, endpoints)
         for week in weeks.values():
             queue.end(week.market, time, week.outcome, f"{week.stage}: {week.reason}" if week.reason else "")
-    print_weeks(console, weeks.values())
+    told.weeks(weeks.values())
     return int(any(week.outcome == "failed" for week in weeks.values()))
 
 
@@ -148,9 +148,15 @@ def jobs(*, environment: EnvironmentName = None) -> None:
 
 
 @app.command
-def logs(job: str, *, environment: EnvironmentName = None) -> None:
-    """Print what a submitted job has printed."""
-    print(_jobs(load_environment(environment)).logs(job), end="")
+def logs(
+    job: str,
+    *,
+    json: Annotated[bool, Parameter(negative="", help="As it is: a JSON object a line.")] = False,
+    environment: EnvironmentName = None,
+) -> None:
+    """Print what a submitted job has said."""
+    for line in _jobs(load_environment(environment)).logs(job).splitlines():
+        print(line if json else in_words(line))
 
 
 @schedule.command(name="run")
@@ -235,7 +241,15 @@ def _dispatcher(settings: Environment) -> "Dispatcher":
 
     from apps.trainer.dispatcher import Dispatcher
 
-    return Dispatcher(settings, queue, jobs_, Console().log)
+    return Dispatcher(settings, queue, jobs_, _told(settings).notify)
+
+
+def _told(settings: Environment) -> "Told":
+    """To people here, or, as a job, to the log."""
+    from apps.trainer.told import ToLog, ToPeople
+
+    job = os.environ.get("FITWAVE_JOB")
+    return ToLog(settings.name, job) if job else ToPeople()
 
 
 def _reproduce(settings: Environment, markets: list[str], number: str) -> int:

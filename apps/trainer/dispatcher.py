@@ -100,6 +100,7 @@ class Dispatcher:
         for _ in range(self.environment.trainer.jobs_at_once - len(running)):
             if batch := self._batch(now):
                 self._submit(batch, now)
+        self.queue.tell()
 
     def _died(self, key: str, fault: str, now: datetime) -> None:
         # Read again: the job may have said at its end what the week came to.

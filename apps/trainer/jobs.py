@@ -75,11 +75,7 @@ class TrainerJobs:
 
     def at_work(self) -> list[str]:
         """This environment's jobs that are at work, whatever they do."""
-        return [
-            str(job.submission_id)
-            for job in self._client.list_jobs()
-            if (job.metadata or {}).get(_ENVIRONMENT) == self._environment.name and job.status in _AT_WORK
-        ]
+        return self._jobs.at_work()
 
     def stop(self, job: str) -> None:
         """Stop a job."""

@@ -4,13 +4,16 @@ Whoever asks for a week puts it here and goes. The dispatcher admits it; the job
 """
 
 import json
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment, Trainer
+from libs.base.metric_board import MetricBoard
+from libs.base.metrics import WEEKS
 from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
 from libs.base.stored_format import numbered, values_of
@@ -86,6 +89,7 @@ class WeekQueue:
         self._weeks = f"fitwave:{{{environment.name}}}:weeks"
         self._dispatcher = f"fitwave:{{{environment.name}}}:dispatcher"
         self._trainer = environment.trainer
+        self._board = MetricBoard(endpoints.redis_url, environment.name)
 
     def add(self, market: str, as_of: datetime, now: datetime) -> bool:
         """Ask for a week. One that waits or is being run is there already, which is said by false; one that has ended
@@ -138,6 +142,12 @@ class WeekQueue:
         found = self.find(_asked_for(market, as_of, as_of).key)
         if found is not None and found.state == "running":
             self.put(found.ended(outcome, reason, self._trainer, datetime.now(UTC)))
+            self.tell()
+
+    def tell(self) -> None:
+        """Say in the metrics how many weeks are how far."""
+        counts = Counter(entry.state for entry in self.entries())
+        self._board.keep_each(WEEKS, {state: counts[state] for state in get_args(State)})
 
     def forget_old(self, now: datetime) -> None:
         """Remove what ended long ago."""

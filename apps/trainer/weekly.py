@@ -18,10 +18,12 @@ from apps.trainer.market_locks import MarketLocks
 from apps.trainer.origin import ORIGIN, Origin
 from apps.trainer.registration import Registration
 from apps.trainer.week import MarketWeek, WeekFolder
+from apps.trainer.week_metrics import WeekMetrics
 from libs.base.cluster import connected
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError, FitwaveError
+from libs.base.metric_board import MetricBoard
 from libs.base.progress import Progress, Silent
 from libs.base.redis_lock import Held
 from libs.features.lake import Lake, LakeVersion
@@ -66,6 +68,7 @@ class WeeklyRun:
         self.lifecycle = Lifecycle.of(self.environment, self.endpoints)
         self.registration = Registration(self.environment, self.lifecycle.registry, self.commit)
         self.registration.require_allowed()
+        self.metrics = WeekMetrics(MetricBoard(self.endpoints.redis_url, self.environment.name))
         locks = MarketLocks(self.environment, self.endpoints, self.notify)
         busy = locks.busy(markets)
         for turn in ([name for name in markets if name not in busy], *([name] for name in busy)):
@@ -77,17 +80,30 @@ class WeeklyRun:
         todo = [name for name in markets if not self._has_ended(name)]
         if not todo:
             return
-        pages = self.environment.home / "validation"
+        self.metrics.began(todo)
+        try:
+            self._work(todo, held)
+        finally:
+            for name in todo:
+                self.metrics.ended(self.weeks[name])
+
+    def _work(self, todo: Sequence[str], held: Mapping[str, Held]) -> None:
+        pages, stage = self.environment.home / "validation", self.metrics.stage
         self.gates = {name: Gate(pages, self.environment.market(name), self.as_of) for name in todo}
         with connected(self.endpoints):
-            prepared = self._let_through("tables", self._prepare(todo), Gate.check_tables)
-            trained = self._let_through("shifts", self._train(prepared), Gate.check_shifts)
+            with stage("preprocess", todo):
+                prepared = self._let_through("tables", self._prepare(todo), Gate.check_tables)
+            with stage("train", prepared):
+                trained = self._let_through("shifts", self._train(prepared), Gate.check_shifts)
             self._write_pages()
-            accepted = self._register(trained, prepared, held)
-            self._refresh([prepared[name] for name in accepted], accepted)
+            with stage("register", trained):
+                accepted = self._register(trained, prepared, held)
+            with stage("refresh", list(accepted)):
+                self._refresh([prepared[name] for name in accepted], accepted)
         for name in list(accepted):
             self.notify(f"deploy: {name}")
-            self._go_live(accepted[name], held[name])
+            with stage("deploy", [name]):
+                self._go_live(accepted[name], held[name])
         for name in todo:
             self._folder(name).remove()
 

@@ -20,15 +20,18 @@ _STOP_S = 5.0
 _FIRST_PORT, _BLOCK, _BLOCKS = 12_000, 100, 200
 
 
-def haproxy_environment(temp_dir: Path, limits: Limits) -> dict[str, str]:
-    """What Ray reads to run Serve behind HAProxy, its files and ports those of one of several clusters of a machine."""
+def haproxy_environment(temp_dir: Path, limits: Limits, metrics_port: int) -> dict[str, str]:
+    """What Ray reads to run Serve behind HAProxy, its files and ports those of one of several clusters of a machine.
+
+    On `metrics_port` HAProxy tells its own metrics.
+    """
     folder = temp_dir / "haproxy"
     folder.mkdir()
     return {
         **haproxy_settings(folder, _WRAPPER, limits),
         **_replicas_ports(folder),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "FITWAVE_PYTHON": sys.executable,
         "FITWAVE_HAPROXY_BINARY": get_haproxy_binary(),
     }

@@ -9,6 +9,7 @@ from infra.branches.shared_stores import enter
 from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, require_free, stop
 from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
+from infra.stack.prometheus_targets import targets_file, write_targets
 from infra.stack.redis_server import answers, require_redis, start_redis
 from libs.base.endpoints import Endpoints, endpoints_file, leave, resolve
 from libs.base.environment import Environment
@@ -51,6 +52,7 @@ def up(environment: Environment) -> Endpoints:
         down(environment)
         raise
     leave(environment, endpoints)
+    write_targets(environment, endpoints)
     endpoints.prepare_process()
     return endpoints
 
@@ -68,11 +70,11 @@ def _start(environment: Environment) -> Endpoints:
     if environment.ray_address:
         if not environment.ray_dashboard_url:
             raise DataError("ray_address is set, so ray_dashboard_url is needed too: jobs and Serve are sent there")
-        address, dashboard, token = environment.ray_address, environment.ray_dashboard_url, None
+        address, dashboard, token, haproxy = environment.ray_address, environment.ray_dashboard_url, None, None
     else:
         limits = Limits(gateway.max_requests_at_once, gateway.max_requests_queued)
         ray = start_ray(environment.home, limits, record)
-        address, dashboard, token = ray.gcs, ray.dashboard, ray.token
+        address, dashboard, token, haproxy = ray.gcs, ray.dashboard, ray.token, ray.haproxy_metrics_port
     endpoints = Endpoints(
         redis_url=redis_url,
         mlflow_uri=mlflow_uri,
@@ -80,6 +82,7 @@ def _start(environment: Environment) -> Endpoints:
         ray_dashboard_url=dashboard,
         ray_token_path=token,
         gateway_port=gateway.port or free_port(gateway.host),
+        haproxy_metrics_port=haproxy,
         otlp_endpoint=environment.otlp_endpoint,
     )
     if environment.ray_address:
@@ -106,6 +109,7 @@ def down(environment: Environment) -> list[str]:
             stop_serve(one.address, token_file(environment.home))
         stop(one, _STOP_S)
     endpoints_file(environment).unlink(missing_ok=True)
+    targets_file(environment).unlink(missing_ok=True)
     clear_temp_dir(environment.home)
     if started:
         record.write([])

@@ -33,6 +33,7 @@ class RayAddresses:
     gcs: str
     dashboard: str
     token: Path
+    haproxy_metrics_port: int
 
 
 def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
@@ -41,7 +42,7 @@ def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
     if not token.exists():
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32), encoding="utf-8")
-    gcs, dashboard, agent, client = (free_port() for _ in range(4))
+    gcs, dashboard, agent, client, haproxy = (free_port() for _ in range(5))
     temp_dir = _temp_dir(home)
     command = [
         *(str(Path(sys.prefix) / "bin" / "ray"), "start", "--head", "--block", "--disable-usage-stats"),
@@ -51,10 +52,9 @@ def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
         *(f"--temp-dir={temp_dir}", f"--num-cpus={_LOGICAL_CPUS}"),
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
     ]
-    addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token)
-    started = start(
-        "ray", command, _environment(token, temp_dir, limits), addresses.dashboard, home / "logs" / "ray.log", record
-    )
+    addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token, haproxy)
+    variables = _environment(token, temp_dir, limits, haproxy)
+    started = start("ray", command, variables, addresses.dashboard, home / "logs" / "ray.log", record)
     wait_until(started, lambda: dashboard_answers(addresses.dashboard, token), _READY_S)
     return addresses
 
@@ -64,7 +64,7 @@ def token_file(home: Path) -> Path:
     return home / "ray-token"
 
 
-def _environment(token: Path, temp_dir: Path, limits: Limits) -> dict[str, str]:
+def _environment(token: Path, temp_dir: Path, limits: Limits, haproxy_metrics_port: int) -> dict[str, str]:
     """What every process of the cluster inherits."""
     return {
         "RAY_AUTH_MODE": "token",
@@ -77,7 +77,7 @@ def _environment(token: Path, temp_dir: Path, limits: Limits) -> dict[str, str]:
         **process_settings(),
         **{name: os.environ[name] for name in ("OMP_WAIT_POLICY",) if name in os.environ},
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
-        **haproxy_environment(temp_dir, limits),
+        **haproxy_environment(temp_dir, limits, haproxy_metrics_port),
     }
 
 

@@ -15,6 +15,8 @@ from libs.base.environment import REPOSITORY, Environment
 from libs.base.errors import DataError, TransientError
 
 _ENVIRONMENT, _ROLE = "fitwave_environment", "fitwave_role"
+# The variable in which a job finds its own name.
+JOB = "FITWAVE_JOB"
 AT_WORK = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
@@ -47,7 +49,7 @@ class ClusterJobs:
             self.client.submit_job(
                 entrypoint=shlex.join([self._python(), "-m", self._module, *command, "--environment", name]),
                 submission_id=job,
-                runtime_env=self._runtime_env(variables or {}),
+                runtime_env=self._runtime_env({JOB: job, **(variables or {})}),
                 metadata={_ENVIRONMENT: name, **metadata},
             )
         except (OSError, RuntimeError) as error:
@@ -60,25 +62,24 @@ class ClusterJobs:
             DataError: there is one.
             TransientError: Ray does not take it.
         """
-        if found := self.of_role(role):
+        if found := self.at_work(role):
             raise DataError(f"the {role} of environment {self._environment.name!r} is running, as {found[0]}")
         job = self.new_id(role)
         self.submit(job, command, {_ROLE: role}, variables)
         return job
 
-    def of_role(self, role: str) -> list[str]:
-        """The environment's jobs of this role that are at work."""
+    def at_work(self, role: str | None = None) -> list[str]:
+        """The environment's jobs that are at work, of all modules; with `role`, those of this role."""
+        wanted = {_ENVIRONMENT: self._environment.name} | ({_ROLE: role} if role else {})
         return [
             str(job.submission_id)
             for job in self.client.list_jobs()
-            if (job.metadata or {}).get(_ROLE) == role
-            and (job.metadata or {}).get(_ENVIRONMENT) == self._environment.name
-            and job.status in AT_WORK
+            if job.status in AT_WORK and wanted.items() <= (job.metadata or {}).items()
         ]
 
     def stop_role(self, role: str) -> list[str]:
         """Stop the environment's jobs of this role; which these were."""
-        for job in (found := self.of_role(role)):
+        for job in (found := self.at_work(role)):
             self.client.stop_job(job)
         return found
 

@@ -30,6 +30,7 @@ class Endpoints(Frozen):
     ray_token_path: Path | None = None
     gateway_port: int
     on_kubernetes: bool = False
+    haproxy_metrics_port: int | None = None
     otlp_endpoint: str | None = None
 
     def prepare_process(self) -> None:

@@ -65,10 +65,10 @@ class MetricBoard:
         with answering():
             self._redis.hincrbyfloat(self._kept, _field(metric, labels), 1.0)
 
-    def one_of(self, metric: Metric, chosen: str, values: Iterable[str], *labels: str) -> None:
-        """1 for the chosen value of the last label, 0 for the others."""
+    def keep_each(self, metric: Metric, values: Mapping[str, float], *labels: str) -> None:
+        """The same for several values of the last label."""
+        fields = {_field(metric, (*labels, name)): repr(float(value)) for name, value in values.items()}
         with answering():
-            fields = {_field(metric, (*labels, value)): repr(float(value == chosen)) for value in values}
             self._redis.hset(self._kept, mapping=cast("Mapping[str | bytes, bytes | float | int | str]", fields))
 
     def reports(self) -> dict[str, Lines]:

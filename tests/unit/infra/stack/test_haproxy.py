@@ -21,7 +21,7 @@ RANGE = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return haproxy_environment(tmp_path, LIMITS)
+    return haproxy_environment(tmp_path, LIMITS, 9101)
 
 
 def test_the_configuration_is_adapted_before_haproxy_reads_it(environment: dict[str, str], tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_configuration_is_adapted_before_haproxy_reads_it(environment: dict[
 def test_every_environment_has_files_and_ports_of_its_own(environment: dict[str, str], tmp_path: Path) -> None:
     other_folder = tmp_path / "other"
     other_folder.mkdir()
-    other = haproxy_environment(other_folder, LIMITS)
+    other = haproxy_environment(other_folder, LIMITS, 9102)
     own = [name for name in environment if name.endswith(("_PATH", "_LOC", "_BASE", "_FILE", "_PORT", "_PIDS"))]
     for name in ("RAY_SERVE_HAPROXY_BINARY_PATH", *RANGE):
         own.remove(name)
