@@ -12,6 +12,7 @@ from tests.session import SESSION_FOLDER, SESSION_HOME
 if TYPE_CHECKING:
     from libs.base.endpoints import Endpoints
     from libs.base.environment import Environment
+    from tests.collector import Collector
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,11 +33,24 @@ def code_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def environment(code_repository: Path) -> "Environment":
+def collector() -> Iterator["Collector"]:
+    """What takes the session's traces."""
+    from tests.collector import collecting
+
+    with collecting() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def environment(code_repository: Path, collector: "Collector") -> "Environment":
     """The session's environment; see `tests.environments.MARKETS`."""
     from tests.environments import MARKETS, environment_in
 
-    settings = {"code": {"repository": str(code_repository)}, "lake_uri": f"delta+{SESSION_HOME / 'lake'}"}
+    settings = {
+        "code": {"repository": str(code_repository)},
+        "lake_uri": f"delta+{SESSION_HOME / 'lake'}",
+        "otlp_endpoint": collector.url,
+    }
     return environment_in(SESSION_FOLDER, "test", MARKETS, settings)
 
 

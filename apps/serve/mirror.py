@@ -51,9 +51,7 @@ class MirrorTarget:
 class Mirror:
     """Sends sampled queries to challengers and writes the pairs."""
 
-    def __init__(
-        self, pair_log: PairLog, home: str, meter: Meter | None = None, tracer: Tracer | None = None
-    ) -> None:
+    def __init__(self, pair_log: PairLog, home: str, meter: Meter | None = None, tracer: Tracer | None = None) -> None:
         self._pair_log = pair_log
         self._meter = meter or Meter("Mirror", "alone")
         self._tracer = tracer or NoTracer()

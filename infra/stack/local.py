@@ -8,8 +8,8 @@ import httpx
 from infra.branches.shared_stores import enter
 from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, require_free, stop
-from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
 from infra.stack.prometheus_targets import targets_file, write_targets
+from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
 from infra.stack.redis_server import answers, require_redis, start_redis
 from libs.base.endpoints import Endpoints, endpoints_file, leave, resolve
 from libs.base.environment import Environment

@@ -66,7 +66,9 @@ class Meter:
             self._metrics[metric.name] = self._made(metric)
         series = self._metrics[metric.name].labels(*labels, *self._who)
         add: Callable[[float], None] = {
-            "counter": lambda: series.inc, "gauge": lambda: series.set, "histogram": lambda: series.observe
+            "counter": lambda: series.inc,
+            "gauge": lambda: series.set,
+            "histogram": lambda: series.observe,
         }[metric.kind]()
         return add
 

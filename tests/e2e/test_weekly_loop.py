@@ -19,11 +19,13 @@ import polars as pl
 import psutil
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from apps.serve.cli import app as serve_app
 from apps.serve.score_cli import app as score_app
 from apps.shadow import promotion
 from apps.shadow.cli import app as shadow_app
+from apps.shadow.window_metrics import tell
 from apps.trainer.cli import app as trainer_app
 from apps.trainer.jobs import TrainerJobs
 from apps.trainer.queue import WeekQueue
@@ -36,6 +38,8 @@ from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.base.key_store import KeyStore
+from libs.base.metric_board import MetricBoard
+from libs.base.metrics import METRICS, SHADOW_JUDGED
 from libs.client.answers import Recommendations
 from libs.client.client import AsyncClient, Client
 from libs.client.errors import AccessDenied, NoModel, UnknownArticles, UnknownMarket
@@ -48,7 +52,11 @@ from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
 from libs.models.pair_slices import PAIR_SLICES
+from libs.models.sampling import in_sample
+from tests import observability
 from tests.browser import Browser, browsing, require_chromium
+from tests.collector import Collector
+from tests.promql import metrics_of
 from tests.session import SESSION_FOLDER
 
 PLANS = {name: MarketPlan(name, 500, 80, 700, seed) for name, seed in (("de", 2), ("us", 4))}
@@ -495,6 +503,56 @@ def test_the_console_is_read_and_used_by_keyboard_in_light_and_dark(
     assert after.requests == before.requests
 
 
+# So low that it is chosen, whatever the share.
+_TRACE_ID = f"{'f17e' * 4}00{'0' * 13}1"
+
+
+def test_a_request_is_one_trace_through_all_deployments_and_the_mirrored_call_is_linked(
+    world: World, second_week: dict[str, MarketWeek], collector: Collector
+) -> None:
+    shadow, shoppers = promotion.shadow_of(world.lifecycle, "de"), world.shoppers("de")
+    assert shadow is not None
+    share = world.environment.market("de").shadow.share
+    sampled = next(one for one in shoppers.customers if in_sample(one, shadow.window, share))
+    body = {"customer_id": sampled, "article_ids": [shoppers.articles[0]]}
+    headers = {"traceparent": f"00-{_TRACE_ID}-{'1' * 16}-01", "X-Request-Id": "traced-1"}
+    assert world.ask("de", body, **headers).headers["X-Request-Id"] == "traced-1"
+    deadline = time.monotonic() + _PATIENCE_S
+    while len(collector.of_trace(_TRACE_ID)) < 5 or not collector.linked_to(_TRACE_ID):
+        assert time.monotonic() < deadline, collector.of_trace(_TRACE_ID)
+        time.sleep(0.2)
+    spans = {(service, span.name): span for service, span in collector.of_trace(_TRACE_ID)}
+    gateway, batch = spans["Gateway", "gateway"], spans["Gateway", "batch"]
+    recommend = spans["ShadowRouter", "recommend"]
+    assert gateway.parent_span_id.hex() == "1" * 16
+    assert (batch.parent_span_id, recommend.parent_span_id) == (gateway.span_id, batch.span_id)
+    for part in (("FeatureLookup", "look_up"), ("SizeModel", "score")):
+        assert spans[part].parent_span_id == recommend.span_id
+        assert gateway.start_time_unix_nano <= spans[part].start_time_unix_nano
+        assert spans[part].end_time_unix_nano <= gateway.end_time_unix_nano
+    assert {one.key: one.value.string_value for one in gateway.attributes}["fitwave.request_id"] == "traced-1"
+    [mirror] = collector.linked_to(_TRACE_ID)
+    assert mirror.name == "mirror" and not mirror.parent_span_id
+    deadline = time.monotonic() + _PATIENCE_S
+    while not any(service == "Challenger" for service, _ in collector.of_trace(mirror.trace_id.hex())):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_logs_are_json_with_the_requests_id_and_trace_and_name_no_customer(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    folder = world.environment.home / "ray" / "session_latest" / "logs" / "serve"
+    lines = [line for path in folder.glob("replica_*.log") for line in path.read_text(encoding="utf-8").splitlines()]
+    said = [json.loads(line) for line in lines if line]
+    traced = [one for one in said if one.get("trace_id") == _TRACE_ID]
+    assert [(one["request_id"], one["message"]) for one in traced] == [("traced-1", "answered with 200")]
+    assert {"deployment", "replica", "levelname", "asctime"} <= traced[0].keys()
+    customers = [*world.shoppers("de").customers, *world.shoppers("us").customers]
+    assert customers
+    assert [one for one in lines if any(f'"{name}"' in one or f"'{name}'" in one for name in customers)] == []
+
+
 def assert_named(told: list[tuple[str, str]]) -> None:
     """Whatever can be used has a name that a screen reader can say."""
     usable = [(role, name) for role, name in told if role in ("link", "button", "textbox", "progressbar", "region")]
@@ -564,7 +622,12 @@ def test_a_submitted_job_runs_by_itself_and_its_challenger_can_be_rejected_by_ha
         assert time.monotonic() < deadline, entry
         time.sleep(1.0)
     assert (entry.market, entry.state, entry.outcome, entry.attempts) == ("de", "done", "challenger", 1), entry
-    assert "deploy: de" in jobs.logs(entry.job)
+    lines = [json.loads(line) for line in jobs.logs(entry.job).splitlines() if line.startswith("{")]
+    assert "deploy: de" in [line["message"] for line in lines]
+    assert {(line["environment"], line["job"]) for line in lines} == {("test", entry.job)}
+    assert [(line["market"], line["outcome"]) for line in lines if "outcome" in line] == [("de", "challenger")]
+    trainer_app(["logs", entry.job, "--environment", "test"], result_action="return_value")
+    assert re.search(r"^\d\d:\d\d:\d\d deploy: de$", capsys.readouterr().out, re.MULTILINE)
     trainer_app(["jobs", "--environment", "test"], result_action="return_value")
     shown = capsys.readouterr().out
     assert "done" in shown and "challenger" in shown
@@ -684,6 +747,49 @@ def test_a_rollback_in_the_console_is_the_rollback_of_the_command_line(
     assert (last.action, last.reason) == ("rollback", "complaints (console, key somebody)")
     body = {"customer_id": world.shoppers("de").customers[0], "article_ids": [world.shoppers("de").articles[0]]}
     assert world.ask("de", body).json()["model_version"] == "1"
+
+
+def test_what_is_declared_is_exported_and_alerts_and_dashboards_ask_for_nothing_else(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    board = MetricBoard(world.endpoints.redis_url, world.environment.name)
+    tell(board, world.lifecycle, "de", None)
+    # A verdict is told by whoever settles, which would change roles here.
+    board.keep(SHADOW_JUDGED, time.time(), "de")
+    page = httpx.get(f"{world.url}/metrics", timeout=20).text
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    for metric in METRICS:
+        family = families.get(metric.name.removesuffix("_total"))
+        assert family is not None and family.samples, metric.name
+        told = set(metric.labels) | (set() if metric.kept else {"deployment", "replica"})
+        assert {frozenset(sample.labels.keys() - {"le"}) for sample in family.samples} == {frozenset(told)}, metric.name
+        assert (family.type, family.documentation) == (metric.kind, metric.meaning)
+    samples = [sample for family in families.values() for sample in family.samples]
+    assert {one.labels["market"] for one in samples if "market" in one.labels} <= {
+        *world.environment.markets,
+        "unknown",
+    }
+    stages = {one.labels["stage"] for one in families["fitwave_stage_seconds"].samples}
+    assert stages == {"wait", "router", "lookup", "features", "model", "score"}
+    reported = families["fitwave_replica_reported_timestamp_seconds"].samples
+    assert {"Gateway", "ShadowRouter", "FeatureLookup", "SizeModel"} <= {one.labels["deployment"] for one in reported}
+    failed = {(one.labels["market"], one.labels["stage"]) for one in families["fitwave_week_failures"].samples}
+    assert ("empty", "preprocess") in failed
+
+    haproxy = httpx.get(f"http://127.0.0.1:{world.endpoints.haproxy_metrics_port}/metrics", timeout=20).text
+    assert 'haproxy_frontend_http_responses_total{proxy="http_frontend",code="5xx"}' in haproxy
+    exported = {sample.name for sample in samples}
+    exported |= {sample.name for family in text_string_to_metric_families(haproxy) for sample in family.samples}
+    exported |= observability.recorded() | {"up"}
+    asked = set().union(*map(metrics_of, observability.expressions()))
+    assert asked - exported == set()
+
+
+def test_prometheus_is_told_where_to_scrape(world: World) -> None:
+    [fitwave, haproxy] = json.loads((world.environment.state_dir / "prometheus" / "test.json").read_text())
+    assert fitwave["labels"] == {"job": "fitwave", "environment": "test"}
+    assert fitwave["targets"] == [f"127.0.0.1:{world.endpoints.gateway_port}"]
+    assert haproxy["targets"] == [f"127.0.0.1:{world.endpoints.haproxy_metrics_port}"]
 
 
 def test_the_history_is_in_the_ledger(

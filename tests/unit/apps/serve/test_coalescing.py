@@ -21,10 +21,12 @@ class Line:
         self.batches: list[tuple[str, list[str]]] = []
         self.ends: list[asyncio.Future[None]] = []
         self.cancelled: list[int] = []
+        self.waited_s: list[float] = []
 
     async def dispatch(self, market: str, queries: list[SizeQuery], waited_s: float) -> list[SizeAnswer]:
         number = len(self.batches)
         self.batches.append((market, [query.request_id for query in queries]))
+        self.waited_s.append(waited_s)
         self.ends.append(asyncio.get_running_loop().create_future())
         try:
             await self.ends[number]
@@ -199,7 +201,7 @@ async def test_a_batch_cancelled_from_beneath_may_be_asked_again() -> None:
 
 
 async def test_a_wrong_number_of_answers_is_a_bug_and_goes_to_nobody() -> None:
-    async def forget_one(market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
+    async def forget_one(market: str, queries: list[SizeQuery], waited_s: float) -> list[SizeAnswer]:
         return [SizeAnswer(query.request_id, "1", []) for query in queries[1:]]
 
     tasks = ask(Coalescer(forget_one, 1, 64, 100), "1", "2")
@@ -211,7 +213,7 @@ async def test_a_batch_belongs_to_none_of_its_callers() -> None:
     request = contextvars.ContextVar("request", default="none")
     seen: list[str] = []
 
-    async def look(market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
+    async def look(market: str, queries: list[SizeQuery], waited_s: float) -> list[SizeAnswer]:
         seen.append(request.get())
         return [SizeAnswer(query.request_id, "1", []) for query in queries]
 
@@ -224,7 +226,7 @@ async def test_under_a_crowd_nobody_is_lost_or_mixed_up() -> None:
     sizes: list[int] = []
     under_way = [0]
 
-    async def dispatch(market: str, queries: list[SizeQuery]) -> list[SizeAnswer]:
+    async def dispatch(market: str, queries: list[SizeQuery], waited_s: float) -> list[SizeAnswer]:
         under_way[0] += 1
         assert under_way[0] <= 2
         sizes.append(len(queries))
@@ -243,3 +245,19 @@ async def test_under_a_crowd_nobody_is_lost_or_mixed_up() -> None:
     await asyncio.gather(*callers)
     assert sum(sizes) == 250
     assert max(sizes) <= 16
+
+
+async def test_a_batch_knows_how_long_the_first_of_it_has_waited() -> None:
+    line = Line()
+    to = coalescer(line)
+    ask(to, "1")
+    await settle()
+    ask(to, "2")
+    await settle()
+    await asyncio.sleep(0.03)
+    ask(to, "3")
+    line.end(0)
+    await settle()
+    assert line.sent == [["1"], ["2", "3"]]
+    assert line.waited_s[0] < 0.02 < 0.03 <= line.waited_s[1]
+    line.end(1)

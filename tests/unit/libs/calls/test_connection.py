@@ -1,15 +1,19 @@
 """A connection and the listener at its other end, over a real socket."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
 from libs.base.errors import DataError
+from libs.base.tracing import CURRENT, Note, NoTracer
 from libs.calls.connection import Connection, ReplicaLost, open_connection
 from libs.calls.frames import Busy, CalledFailed, Kind, encode_call, frame
-from tests.unit.libs.calls.conftest import ECHO, WAIT, Listen
+from libs.calls.listener import Listener
+from tests.unit.libs.calls.conftest import ECHO, WAIT, Echo, Listen
 
 pytestmark = pytest.mark.anyio
 
@@ -159,3 +163,27 @@ async def test_an_answer_of_another_type_is_not_taken(listen: Listen) -> None:
     connection = await open_connection((await listen(echo=numbers))[0])
     with pytest.raises(msgspec.ValidationError):
         await connection.call(ECHO, ("a", 1))
+
+
+class Noting(NoTracer):
+    """Keeps what it is told to trace."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, str]] = []
+
+    @contextmanager
+    def span(self, name: str, parent: str, links: Any = (), attributes: Any = None) -> Iterator[Note]:
+        self.spans.append((name, parent))
+        yield lambda *_: None
+
+
+async def test_a_call_made_in_a_span_is_answered_in_one_below_it_and_others_in_none() -> None:
+    echo, tracer = Echo(), Noting()
+    replica = await Listener({ECHO: echo.echo}, 8, tracer).start("127.0.0.1")
+    connection = await open_connection(replica)
+    await connection.call(ECHO, ("a", 1))
+    token = CURRENT.set("00-1-2-01")
+    assert await connection.call(ECHO, ("a", 1)) == ["a"]
+    CURRENT.reset(token)
+    await connection.call(ECHO, ("a", 1))
+    assert tracer.spans == [("echo", "00-1-2-01")]
