@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-for name in [name for name in os.environ if name.startswith(("FITWAVE_", "RAY_"))]:
+for name in [name for name in os.environ if name.startswith(("FITWAVE_", "RAY_", "OTEL_"))]:
     del os.environ[name]
 
 SESSION_FOLDER = Path(tempfile.mkdtemp(prefix="fitwave-test-"))

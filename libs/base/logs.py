@@ -52,11 +52,13 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json(about: Mapping[str, str], stream: TextIO = sys.stdout) -> None:
-    """Have all loggers of this process write lines of JSON."""
+    """Have all loggers of this process write lines of JSON: ours what they do, those of libraries only warnings."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(about))
     handler.addFilter(Asked())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in ("apps", "libs"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def in_words(line: str) -> str:

@@ -1,0 +1,56 @@
+"""How a window stands is told, and a decision is not lost when nobody can be told."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from apps.shadow.verdict import Verdict
+from apps.shadow.window_metrics import tell
+from libs.base.errors import TransientError
+from libs.base.metric_board import MetricBoard
+from libs.base.metrics import Metric
+from libs.models.history import Roles
+from libs.models.lifecycle import Lifecycle
+
+SINCE = "2026-07-06T00:00:00+00:00"
+WINDOW, NO_WINDOW = Roles("1", "2", SINCE), Roles("2", None, SINCE)
+
+
+class Board:
+    """Keeps what it is told, or cannot be reached."""
+
+    def __init__(self, away: bool = False) -> None:
+        self.away = away
+        self.told: dict[tuple[str, ...], float] = {}
+
+    def keep(self, metric: Metric, value: float, *labels: str) -> None:
+        if self.away:
+            raise TransientError("Redis does not answer")
+        self.told[(metric.name, *labels)] = value
+
+    def keep_each(self, metric: Metric, values: dict[str, float], *labels: str) -> None:
+        for name, value in values.items():
+            self.keep(metric, value, *labels, name)
+
+
+def told(board: Board, roles: Roles, decision: Any) -> dict[tuple[str, ...], float]:
+    lifecycle = SimpleNamespace(history=lambda _: SimpleNamespace(roles=roles))
+    verdict = Verdict(decision, "", [], cast(Any, None)) if decision else None
+    tell(cast(MetricBoard, board), cast(Lifecycle, lifecycle), "de", verdict)
+    return board.told
+
+
+@pytest.mark.parametrize(("roles", "decision"), [(WINDOW, "extend"), (NO_WINDOW, "promote"), (NO_WINDOW, None)])
+def test_one_decision_is_1_and_a_window_is_open_since_its_roles_are(roles: Roles, decision: str | None) -> None:
+    found = told(Board(), roles, decision)
+    of = {labels[1]: value for (name, *labels), value in found.items() if name == "fitwave_shadow_verdict"}
+    assert of == {one: float(one == (decision or "none")) for one in ("promote", "reject", "extend", "none")}
+    opened = found["fitwave_shadow_window_opened_timestamp_seconds", "de"]
+    assert opened == (1_783_296_000 if roles is WINDOW else 0)
+    assert (("fitwave_shadow_judged_timestamp_seconds", "de") in found) == (decision is not None)
+
+
+def test_where_nobody_can_be_told_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    assert told(Board(away=True), WINDOW, "extend") == {}
+    assert "are not told" in caplog.text
