@@ -58,6 +58,7 @@ from tests.browser import Browser, browsing, require_chromium
 from tests.collector import Collector
 from tests.promql import metrics_of
 from tests.session import SESSION_FOLDER
+from tests.traces import TRACE_ID, TRACEPARENT
 
 PLANS = {name: MarketPlan(name, 500, 80, 700, seed) for name, seed in (("de", 2), ("us", 4))}
 PLANS["nobody"] = replace(PLANS["de"], name="nobody")
@@ -503,10 +504,6 @@ def test_the_console_is_read_and_used_by_keyboard_in_light_and_dark(
     assert after.requests == before.requests
 
 
-# So low that it is chosen, whatever the share.
-_TRACE_ID = f"{'f17e' * 4}00{'0' * 13}1"
-
-
 def test_a_request_is_one_trace_through_all_deployments_and_the_mirrored_call_is_linked(
     world: World, second_week: dict[str, MarketWeek], collector: Collector
 ) -> None:
@@ -515,13 +512,13 @@ def test_a_request_is_one_trace_through_all_deployments_and_the_mirrored_call_is
     share = world.environment.market("de").shadow.share
     sampled = next(one for one in shoppers.customers if in_sample(one, shadow.window, share))
     body = {"customer_id": sampled, "article_ids": [shoppers.articles[0]]}
-    headers = {"traceparent": f"00-{_TRACE_ID}-{'1' * 16}-01", "X-Request-Id": "traced-1"}
+    headers = {"traceparent": TRACEPARENT, "X-Request-Id": "traced-1"}
     assert world.ask("de", body, **headers).headers["X-Request-Id"] == "traced-1"
     deadline = time.monotonic() + _PATIENCE_S
-    while len(collector.of_trace(_TRACE_ID)) < 5 or not collector.linked_to(_TRACE_ID):
-        assert time.monotonic() < deadline, collector.of_trace(_TRACE_ID)
+    while len(collector.of_trace(TRACE_ID)) < 5 or not collector.linked_to(TRACE_ID):
+        assert time.monotonic() < deadline, collector.of_trace(TRACE_ID)
         time.sleep(0.2)
-    spans = {(service, span.name): span for service, span in collector.of_trace(_TRACE_ID)}
+    spans = {(service, span.name): span for service, span in collector.of_trace(TRACE_ID)}
     gateway, batch = spans["Gateway", "gateway"], spans["Gateway", "batch"]
     recommend = spans["ShadowRouter", "recommend"]
     assert gateway.parent_span_id.hex() == "1" * 16
@@ -531,7 +528,7 @@ def test_a_request_is_one_trace_through_all_deployments_and_the_mirrored_call_is
         assert gateway.start_time_unix_nano <= spans[part].start_time_unix_nano
         assert spans[part].end_time_unix_nano <= gateway.end_time_unix_nano
     assert {one.key: one.value.string_value for one in gateway.attributes}["fitwave.request_id"] == "traced-1"
-    [mirror] = collector.linked_to(_TRACE_ID)
+    [mirror] = collector.linked_to(TRACE_ID)
     assert mirror.name == "mirror" and not mirror.parent_span_id
     deadline = time.monotonic() + _PATIENCE_S
     while not any(service == "Challenger" for service, _ in collector.of_trace(mirror.trace_id.hex())):
@@ -545,7 +542,7 @@ def test_logs_are_json_with_the_requests_id_and_trace_and_name_no_customer(
     folder = world.environment.home / "ray" / "session_latest" / "logs" / "serve"
     lines = [line for path in folder.glob("replica_*.log") for line in path.read_text(encoding="utf-8").splitlines()]
     said = [json.loads(line) for line in lines if line]
-    traced = [one for one in said if one.get("trace_id") == _TRACE_ID]
+    traced = [one for one in said if one.get("trace_id") == TRACE_ID]
     assert [(one["request_id"], one["message"]) for one in traced] == [("traced-1", "answered with 200")]
     assert {"deployment", "replica", "levelname", "asctime"} <= traced[0].keys()
     customers = [*world.shoppers("de").customers, *world.shoppers("us").customers]

@@ -12,6 +12,7 @@ from ray.serve.exceptions import BackPressureError
 
 from libs.base.errors import TransientError
 from libs.models.contract import SizeAnswer, SizeQuery
+from tests.traces import TRACE_ID, TRACEPARENT, MemoryTracer
 
 pytestmark = pytest.mark.anyio
 
@@ -322,3 +323,33 @@ async def test_the_document_describes_what_is_answered(edge: Any) -> None:
         "/readyz",
         "/metrics",
     }
+
+
+async def test_requests_that_are_chosen_share_a_batch_and_each_has_its_trace(
+    make_edge: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "apps.serve.gateway")
+    edge = make_edge()
+    edge.gateway.tracer = tracer = MemoryTracer(share=0.0001)
+    other = f"00-{'2' * 18}{'0' * 14}-{'3' * 16}-01"
+    headers = [{"traceparent": TRACEPARENT, "X-Request-Id": "r1"}, {"traceparent": other}, {}]
+    await asyncio.gather(*(edge.ask(headers=one) for one in headers))
+    assert [len(batch) for batch in edge.router.batches] == [3]
+    spans = tracer.spans()
+    assert spans.keys() == {"gateway", "batch"}
+    batch = spans["batch"]
+    assert f"{batch.context.trace_id:032x}" == TRACE_ID
+    assert [f"{link.context.trace_id:032x}" for link in batch.links] == [other[3:35]]
+    assert batch.attributes == {"fitwave.requests": 3}
+    assert caplog.messages == ["answered with 200"] * 2
+    assert [query.traceparent == "" for query in edge.router.batches[0]] == [False, False, True]
+    assert not edge.gateway.tracer.chooses(f"00-{'2' * 18}{'f' * 14}-{'3' * 16}-01")
+    tracer.close()
+
+
+async def test_probes_are_not_traced(make_edge: Any) -> None:
+    edge = make_edge()
+    edge.gateway.tracer = tracer = MemoryTracer(share=1.0)
+    await edge.get("/healthz")
+    assert tracer.spans() == {}
+    tracer.close()
