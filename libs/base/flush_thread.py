@@ -31,5 +31,7 @@ class FlushThread:
         while not self._stopping.wait(_EVERY_S):
             try:
                 self._flush()
-            except (OSError, TransientError):
+            except TransientError as error:
+                log.warning("%s could not be written; they are kept and tried again: %s", self._what, error)
+            except OSError:
                 log.exception("%s could not be written; they are kept and tried again", self._what)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics import MetricWrapperBase
 
 from libs.base.metrics import METRICS, Metric
 
@@ -21,7 +20,7 @@ class Meter:
     def __init__(self, deployment: str, replica: str) -> None:
         self._who = (deployment, replica)
         self._registry = CollectorRegistry()
-        self._metrics: dict[str, MetricWrapperBase] = {}
+        self._metrics: dict[str, Counter | Gauge | Histogram] = {}
         # By name and labels.
         self._add: dict[tuple[str, ...], Callable[[float], None]] = {}
 
@@ -64,15 +63,16 @@ class Meter:
     def _series(self, metric: Metric, labels: tuple[str, ...]) -> Callable[[float], None]:
         if metric.name not in self._metrics:
             self._metrics[metric.name] = self._made(metric)
-        series = self._metrics[metric.name].labels(*labels, *self._who)
-        add: Callable[[float], None] = {
-            "counter": lambda: series.inc,
-            "gauge": lambda: series.set,
-            "histogram": lambda: series.observe,
-        }[metric.kind]()
-        return add
+        made, of = self._metrics[metric.name], (*labels, *self._who)
+        match made:
+            case Counter():
+                return made.labels(*of).inc
+            case Gauge():
+                return made.labels(*of).set
+            case Histogram():
+                return made.labels(*of).observe
 
-    def _made(self, metric: Metric) -> MetricWrapperBase:
+    def _made(self, metric: Metric) -> Counter | Gauge | Histogram:
         labels = (*metric.labels, "deployment", "replica")
         match metric.kind:
             case "counter":
