@@ -1,0 +1,113 @@
+"""What becomes of each command that the documentation shows: `tests/e2e/test_written_commands.py` runs it, or no test.
+
+A page shows a new command: add it to `STEPS`, at a place where what it needs is there, or to `NOT_RUN` with the reason.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command as it is shown, and something true of what it prints, as a regular expression.
+
+    `first` names what is prepared before it, and `expects` the exit codes that it may end with. Most are run in the
+    session's environment, some in one that is `fresh`: nothing runs there, and its lake is empty. What runs until it is
+    stopped is stopped after `stop_after_s`.
+    """
+
+    command: str
+    says: str
+    first: str = ""
+    where: Literal["running", "fresh"] = "running"
+    expects: tuple[int, ...] = (0,)
+    stop_after_s: float | None = None
+
+
+_ASK = '"$FITWAVE_URL/v1/markets/de/size-recommendations"'
+_BEARER, _JSON = '"Authorization: Bearer $FITWAVE_KEY"', '"Content-Type: application/json"'
+_TWO_ARTICLES = """'{"customer_id": "c-1001", "article_ids": ["a-1", "a-2"]}'"""
+_ONE_CHOSEN = """'{"customer_id": "c-1001", "article_ids": ["a-1", "a-2"], "selected_sizes": {"a-2": "40"}}'"""
+
+STEPS = (
+    # An empty environment.
+    Step("fitwave lake generate --weeks 2", r"de .* 2026-07-20", where="fresh"),
+    Step("fitwave lake validate", "de: good", where="fresh"),
+    Step("fitwave lake validate --market de", "de: good", where="fresh"),
+    Step("fitwave down", r"stopped redis \(pid \d+\)", first="redis", where="fresh"),
+    # A week in the running one, and what it came to.
+    Step("fitwave up", r"gateway .* answers"),
+    Step("fitwave trainer run --all --as-of 2026-07-06", r"de .* challenger .*\n.*fr .* champion", first="delivery"),
+    Step("fitwave trainer run --market de --as-of 2026-07-06", "de: this week has been run, and is v"),
+    Step("fitwave trainer run --market fr --as-of 2026-07-06", "fr: this week has been run, and is v"),
+    Step("fitwave lake validate --market fr", "fr: good"),
+    Step("fitwave trainer run --market de --as-of v12", "the same model"),
+    Step("fitwave models list --market de", r"de .* challenger"),
+    Step("fitwave models show de v12", "train window"),
+    Step("fitwave models diff de v11 v12", "as of"),
+    # Keys, questions and bulk.
+    Step("fitwave keys create --name shop --all-markets", "^fw_"),
+    Step("fitwave keys create --name you --all-markets --scope console", "^fw_"),
+    Step("fitwave keys create --name you --market de --scope console --scope operate", "^fw_"),
+    Step("fitwave keys create --name shop --market fr", "^fw_"),
+    Step("fitwave serve deploy --dry-run", ""),
+    Step("fitwave serve status", r"fitwave-test .* RUNNING .* Gateway .* 1/1"),
+    Step("fitwave serve deploy", r"serving at http://127\.0\.0\.1:\d+"),
+    Step(
+        "fitwave score --market de --customers customers.csv --articles articles.csv --out scores",
+        r"[1-9]\d* pairs by de v\d+",
+        first="score files",
+    ),
+    Step(
+        "fitwave drift --market de --days 7 --out drift.html", "live questions beside", first="traffic", expects=(0, 1)
+    ),
+    Step(f"curl -sS {_ASK} -H {_BEARER} -H {_JSON} -d {_TWO_ARTICLES}", r'"article_id":"de-a\d+"'),
+    Step(f'curl -sS {_ASK} -H "X-API-Key: $FITWAVE_KEY" -H {_JSON} -d {_ONE_CHOSEN}', r'"article_id":"de-a\d+"'),
+    Step(f'curl -sS "$FITWAVE_URL/v1/markets" -H {_BEARER}', r'"name":"de","champion":"\d+","ready":true'),
+    Step('curl -sS "$FITWAVE_URL/readyz"', '"status":"ready"'),
+    Step('curl -sS "$FITWAVE_URL/metrics"', "^fitwave_requests_total"),
+    Step('curl -sS "$FITWAVE_URL/openapi.json"', '"openapi":"3'),
+    # A window, and how it ends.
+    Step("fitwave shadow status", r"de .* v\d+ .* v\d+", first="challenger"),
+    Step("fitwave shadow compare --market de", "de: (promote|reject|extend): "),
+    Step("fitwave shadow compare --market de --page window.html", "de: (promote|reject|extend): "),
+    Step("fitwave shadow settle --market de", "de: (promote|reject|extend): "),
+    Step("fitwave shadow settle --all", "de: "),
+    Step("fitwave shadow compact --all", "de: "),
+    Step('fitwave shadow reject --market de --reason "too slow"', "de: rejected", first="challenger"),
+    Step('fitwave shadow promote --market de --reason "seen enough"', "de: promoted", first="challenger"),
+    Step("fitwave shadow guard --all", "de: "),
+    Step("fitwave shadow review --all", "de"),
+    Step("fitwave shadow review --market de", "de"),
+    Step('fitwave shadow rollback --market de --reason "complaints" --champion v7', r"de: v\d+ -> v\d+"),
+    Step('fitwave shadow rollback --market de --reason "complaints"', r"de: v\d+ -> v\d+", first="promotion"),
+    Step('fitwave shadow rollback --market de --reason "..."', r"de: v\d+ -> v\d+", first="promotion"),
+    Step("fitwave shadow history --market de", "rollback"),
+    # Weeks that are asked for.
+    Step("fitwave trainer schedule cron", r"0 3 \* \* 1 .*trainer submit --market de"),
+    Step("fitwave trainer schedule kubernetes --image registry/fitwave:1", "kind: CronJob"),
+    Step("fitwave trainer schedule run", "", stop_after_s=3.0),
+    Step("fitwave trainer submit --all", r"de \S+ queued"),
+    Step("fitwave trainer submit --all --due", r"de \S+ (queued|is under way already)"),
+    Step("fitwave trainer jobs", "de .* (queued|running|done)"),
+    Step("fitwave trainer schedule start", "^fitwave-test-scheduler-"),
+    Step("fitwave trainer logs JOB", "entrypoint", first="job"),
+    Step("fitwave trainer schedule stop", "stopped fitwave-test-scheduler-"),
+    # Last, because earlier versions of the lake go with the customer.
+    Step("fitwave customers forget de-c0000001 --market de", r"online"),
+)
+
+# Commands that no test runs, as regular expressions, with the reason. Their arguments are parsed all the same.
+NOT_RUN = {
+    r"make \w+.*": "CI runs `make test`, of which this is a part; the others are its parts, or need what a test lacks",
+    r"(\. \.venv/bin/activate|export .*|cd .*)": "of the reader's own shell",
+    r"python -m benchmarks\.\w+ .*": "a benchmark: minutes to hours, and its figures are of a quiet machine",
+    r"python -m pytest .*": "it would run this very test",
+    r"fitwave trainer tune .*": "minutes of search; tests/integration/test_tuning.py runs a small one",
+}
+
+
+def reason_not_to_run(command: str) -> str | None:
+    """Why no test runs a command; None where it is not listed."""
+    return next((reason for pattern, reason in NOT_RUN.items() if re.fullmatch(pattern, command)), None)
