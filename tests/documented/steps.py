@@ -51,7 +51,10 @@ STEPS = (
     Step("fitwave keys create --name you --all-markets --scope console", "^fw_"),
     Step("fitwave keys create --name you --market de --scope console --scope operate", "^fw_"),
     Step("fitwave keys create --name shop --market fr", "^fw_"),
-    Step("fitwave serve deploy --dry-run", ""),
+    Step("fitwave config check", "environment test: no fault"),
+    Step("fitwave config show --market de", "min_auc_macro: 0.55"),
+    Step("fitwave config show --effective", "min_auc_macro: 0.55"),
+    Step("fitwave serve deploy --dry-run", "nothing would change"),
     Step("fitwave serve status", r"fitwave-test .* RUNNING .* Gateway .* 1/1"),
     Step("fitwave serve deploy", r"serving at http://127\.0\.0\.1:\d+"),
     Step(
@@ -84,18 +87,21 @@ STEPS = (
     Step('fitwave shadow rollback --market de --reason "complaints"', r"de: v\d+ -> v\d+", first="promotion"),
     Step('fitwave shadow rollback --market de --reason "..."', r"de: v\d+ -> v\d+", first="promotion"),
     Step("fitwave shadow history --market de", "rollback"),
-    # Weeks that are asked for.
+    # Earlier versions of the lake go with the customer.
+    Step("fitwave customers forget de-c0000001 --market de", "online"),
+    # Weeks that are asked for, and windows that are seen to.
     Step("fitwave trainer schedule cron", r"0 3 \* \* 1 .*trainer submit --market de"),
     Step("fitwave trainer schedule kubernetes --image registry/fitwave:1", "kind: CronJob"),
     Step("fitwave trainer schedule run", "", stop_after_s=3.0),
     Step("fitwave trainer submit --all", r"de \S+ queued"),
     Step("fitwave trainer submit --all --due", r"de \S+ (queued|is under way already)"),
     Step("fitwave trainer jobs", "de .* (queued|running|done)"),
-    Step("fitwave trainer schedule start", "^fitwave-test-scheduler-"),
+    Step("fitwave trainer schedule start", "^fitwave-test-"),
     Step("fitwave trainer logs JOB", "entrypoint", first="job"),
-    Step("fitwave trainer schedule stop", "stopped fitwave-test-scheduler-"),
-    # Last, because earlier versions of the lake go with the customer.
-    Step("fitwave customers forget de-c0000001 --market de", r"online"),
+    Step("fitwave trainer schedule stop", "stopped fitwave-test-"),
+    Step("fitwave shadow schedule cron", "fitwave shadow guard"),
+    Step("fitwave shadow schedule kubernetes --image registry/fitwave:1", "kind: CronJob"),
+    Step("fitwave shadow schedule start", "^fitwave-test-"),
 )
 
 # Commands that no test runs, as regular expressions, with the reason. Their arguments are parsed all the same.
@@ -104,6 +110,7 @@ NOT_RUN = {
     r"(\. \.venv/bin/activate|export .*|cd .*)": "of the reader's own shell",
     r"python -m benchmarks\.\w+ .*": "a benchmark: minutes to hours, and its figures are of a quiet machine",
     r"python -m pytest .*": "it would run this very test",
+    r"python -m pip (wheel|install) .*": "fetches and installs; tests/unit/libs/client builds the wheel and uses it",
     r"fitwave trainer tune .*": "minutes of search; tests/integration/test_tuning.py runs a small one",
 }
 
