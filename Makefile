@@ -54,8 +54,9 @@ format: setup ## Put style and formatting right.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-reference: setup ## Make docs/configuration.md and the schemas of the config from its models again.
+reference: setup ## Make docs/configuration.md, the schemas of the config and the reference of docs/api.md again.
 	@$(BIN)/python -m infra.config
+	@$(BIN)/python -m apps.serve.api_page
 
 lock: setup ## Make requirements.txt from requirements.in again.
 	@$(BIN)/uv pip compile requirements.in --override requirements-overrides.in --generate-hashes \

@@ -84,7 +84,7 @@ def main(page: Path = PAGE) -> None:
     """Write the page."""
     document = msgspec.json.decode(openapi(Gateway().max_articles))
     page.write_text(with_reference(page.read_text(encoding="utf-8"), document), encoding="utf-8")
-    print(page)
+    print(page.relative_to(REPOSITORY))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ STEPS = (
     Step("fitwave trainer schedule start", "^fitwave-test-"),
     Step("fitwave trainer logs JOB", "entrypoint", first="job"),
     Step("fitwave trainer schedule stop", "stopped fitwave-test-"),
-    Step("fitwave shadow schedule cron", "fitwave shadow guard"),
+    Step("fitwave shadow schedule cron", "fitwave shadow schedule look"),
     Step("fitwave shadow schedule kubernetes --image registry/fitwave:1", "kind: CronJob"),
     Step("fitwave shadow schedule start", "^fitwave-test-"),
 )

@@ -123,7 +123,7 @@ def test_make_targets_that_the_docs_name_are_there() -> None:
 def test_the_api_reference_is_that_of_the_openapi_document() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == with_reference(page, msgspec.json.decode(openapi(Gateway().max_articles))), (
-        "run python -m apps.serve.api_page"
+        "say make reference"
     )
 
 
