@@ -98,13 +98,14 @@ class Story:
         """A command of `fitwave`, without its first word."""
         return [self.stands_for(word) for word in shlex.split(command)[1:]]
 
-    def curl(self, command: str) -> tuple[int, str]:
-        """Run a line of the API's page with the shell, about a customer and articles that there are."""
+    def shell(self, command: str) -> tuple[int, str]:
+        """Run a line with the shell, about a customer and articles that there are."""
         shoppers = self.shoppers()
         ids = {"c-1001": shoppers.customers[0], "a-1": shoppers.articles[0], "a-2": shoppers.articles[1]}
         for shown, real in ids.items():
             command = command.replace(f'"{shown}"', f'"{real}"')
-        exported = os.environ | {"FITWAVE_URL": self.url, "FITWAVE_KEY": self.key}
+        port = str(self.endpoints.gateway_port)
+        exported = os.environ | {"FITWAVE_URL": self.url, "FITWAVE_KEY": self.key, "PORT": port}
         done = subprocess.run(
             ["bash", "-c", command], env=exported, capture_output=True, text=True, check=False, timeout=20
         )
@@ -193,7 +194,10 @@ def story(environment: Environment, endpoints: Endpoints) -> Iterator[Story]:
 def a_shell(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder that commands are given in, and what is exported there."""
     work = FOLDER / "work"
-    work.mkdir(exist_ok=True)
+    home = work / "var" / "main"
+    if not home.exists():
+        home.parent.mkdir(parents=True)
+        home.symlink_to(story.environment.home)
     monkeypatch.chdir(work)
     monkeypatch.setenv("FITWAVE_CONFIG", str(FOLDER / "config"))
     monkeypatch.setenv("COLUMNS", "240")
@@ -227,12 +231,12 @@ def test_a_command_does_what_its_page_says(
         story.prepare(step.first)
     code: object = 0
     capsys.readouterr()
-    if step.command.startswith("curl "):
-        code, printed = story.curl(step.command)
-    else:
+    if step.command.startswith("fitwave "):
         with stopped_after(step.stop_after_s):
             code = fitwave(story.words(step.command), result_action="return_value")
         printed = capsys.readouterr().out
+    else:
+        code, printed = story.shell(step.command)
     story.said = printed
     assert (code if isinstance(code, int) else 0) in step.expects, printed
     assert re.search(step.says, printed, re.MULTILINE), printed

@@ -1,5 +1,6 @@
 """The documentation keeps its word: its commands are taken, each is run or says why not, and its links lead on."""
 
+import ast
 import importlib
 import re
 import shlex
@@ -14,7 +15,7 @@ from apps.serve.api_page import PAGE, with_reference
 from apps.serve.documentation import openapi
 from infra.cli import app as fitwave
 from libs.base.environment import REPOSITORY, Gateway
-from tests.documented.pages import Shown, commands_of, pages, shown
+from tests.documented.pages import Shown, blocks, commands_of, pages, shown
 from tests.documented.steps import NOT_RUN, STEPS, reason_not_to_run
 
 _INLINE = re.compile(r"`(fitwave [a-z][^`]*)`")
@@ -97,6 +98,16 @@ def test_a_command_that_a_sentence_names_exists(page: str, command: str) -> None
     assert not rest or apps[-1].default_command, f"{page}: there is no `{command}`"
 
 
+def test_python_that_the_docs_show_imports_what_there_is() -> None:
+    shown_python = ["\n".join(lines) for page in pages() for _, lines in blocks(page, "python")]
+    imports = [node for text in shown_python for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    assert imports
+    for one in imports:
+        # The client's package has a name of its own in its wheel.
+        module = importlib.import_module(str(one.module).replace("fitwave_client", "libs.client"))
+        assert [alias.name for alias in one.names if not hasattr(module, alias.name)] == []
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = _HEADING.findall(page.read_text(encoding="utf-8"))
@@ -122,9 +133,7 @@ def test_make_targets_that_the_docs_name_are_there() -> None:
 
 def test_the_api_reference_is_that_of_the_openapi_document() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert page == with_reference(page, msgspec.json.decode(openapi(Gateway().max_articles))), (
-        "say make reference"
-    )
+    assert page == with_reference(page, msgspec.json.decode(openapi(Gateway().max_articles))), "say make reference"
 
 
 def test_a_page_that_can_be_opened_says_what_it_is_for() -> None:
