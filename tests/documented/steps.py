@@ -38,6 +38,7 @@ STEPS = (
     Step("fitwave down", r"stopped redis \(pid \d+\)", first="redis", where="fresh"),
     # A week in the running one, and what it came to.
     Step("fitwave up", r"gateway .* answers"),
+    Step("fitwave status", r"redis .* answers"),
     Step("fitwave trainer run --all --as-of 2026-07-06", r"de .* challenger .*\n.*fr .* champion", first="delivery"),
     Step("fitwave trainer run --market de --as-of 2026-07-06", "de: this week has been run, and is v"),
     Step("fitwave trainer run --market fr --as-of 2026-07-06", "fr: this week has been run, and is v"),
@@ -109,6 +110,7 @@ NOT_RUN = {
     r"make \w+.*": "CI runs `make test`, of which this is a part; the others are its parts, or need what a test lacks",
     r"(\. \.venv/bin/activate|export .*|cd .*)": "of the reader's own shell",
     r"python -m benchmarks\.\w+ .*": "a benchmark: minutes to hours, and its figures are of a quiet machine",
+    r"\.pants-venv/bin/pants .*": "needs the Python 3.9 that `make pants` does; tests/integration/test_pants.py runs some",
     r"python -m pytest .*": "it would run this very test",
     r"python -m pip (wheel|install) .*": "fetches and installs; tests/unit/libs/client builds the wheel and uses it",
     r"fitwave trainer tune .*": "minutes of search; tests/integration/test_tuning.py runs a small one",
