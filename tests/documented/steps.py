@@ -110,7 +110,7 @@ NOT_RUN = {
     r"make \w+.*": "CI runs `make test`, of which this is a part; the others are its parts, or need what a test lacks",
     r"(\. \.venv/bin/activate|export .*|cd .*)": "of the reader's own shell",
     r"python -m benchmarks\.\w+ .*": "a benchmark: minutes to hours, and its figures are of a quiet machine",
-    r"\.pants-venv/bin/pants .*": "needs the Python 3.9 that `make pants` does; tests/integration/test_pants.py runs some",
+    r"\.pants-venv/bin/pants .*": "needs a Python 3.9; tests/integration/test_pants.py runs some",
     r"python -m pytest .*": "it would run this very test",
     r"python -m pip (wheel|install) .*": "fetches and installs; tests/unit/libs/client builds the wheel and uses it",
     r"fitwave trainer tune .*": "minutes of search; tests/integration/test_tuning.py runs a small one",

@@ -183,7 +183,7 @@ def story(environment: Environment, endpoints: Endpoints) -> Iterator[Story]:
     settings = environment.model_dump(mode="json", include={"state_dir", "lake_uri", "code"})
     markets = {MARKET: SMALL_MARKET, NEW.name: SMALL_MARKET}
     of_two = environment_in(FOLDER, environment.name, markets, settings)
-    story = Story(of_two, environment_in(FOLDER, "fresh", {MARKET: {}}), endpoints)
+    story = Story(of_two, environment_in(FOLDER, "main", {MARKET: {}}, {"code": settings["code"]}), endpoints)
     story.have_a_champion()
     yield story
     story.stop_jobs()
