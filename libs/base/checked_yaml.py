@@ -47,7 +47,7 @@ class Said:
 
     def with_values(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> "Said":
         """The same with these values at the top, which somebody else says."""
-        said = {(key,): origin for key, origin in origins.items()}
+        said: dict[Place, str] = {(key,): origin for key, origin in origins.items()}
         return Said(self.files, {**self.values, **values}, {**self.origins, **said})
 
 

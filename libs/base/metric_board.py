@@ -53,7 +53,7 @@ class MetricBoard:
     def report(self, replica: str, lines: Lines, for_s: float) -> None:
         """Show what a replica has counted, for so long unless it says more."""
         with answering():
-            self._redis.hset(self._reports, replica, _ENCODE(_Report(self._clock() + for_s, dict(lines))))
+            self._redis.hset(self._reports, mapping={replica: _ENCODE(_Report(self._clock() + for_s, dict(lines)))})
 
     def keep(self, metric: Metric, value: float, *labels: str) -> None:
         """Say how something stands, until somebody says otherwise."""
@@ -69,7 +69,7 @@ class MetricBoard:
         """The same for several values of the last label."""
         fields = {_field(metric, (*labels, name)): repr(float(value)) for name, value in values.items()}
         with answering():
-            self._redis.hset(self._kept, mapping=cast("Mapping[str | bytes, bytes | float | int | str]", fields))
+            self._redis.hset(self._kept, mapping=fields)
 
     def reports(self) -> dict[str, Lines]:
         """What replicas have told, by replica. One that has said nothing for long is forgotten."""

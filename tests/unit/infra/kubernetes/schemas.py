@@ -41,8 +41,8 @@ def _validator(api: str, kind: str) -> Draft202012Validator:
 @cache
 def _registry() -> Registry[Any]:
     definitions = json.loads((_FOLDER / "_definitions.json").read_text(encoding="utf-8"))
-    nothing: Registry[Any] = Registry()
-    return nothing.with_resource(_DEFINITIONS, Resource.from_contents(definitions))
+    registry: Registry[Any] = Registry().with_resource(_DEFINITIONS, Resource.from_contents(definitions))
+    return registry
 
 
 def _of_kubernetes(api: str, kind: str) -> Schema:

@@ -54,7 +54,7 @@ def test_replicas_of_two_clusters_never_have_the_same_port_one_after_the_other(t
         for number in range(3):
             folder = tmp_path / "fw-same"
             folder.mkdir()
-            found = haproxy_environment(folder, LIMITS)
+            found = haproxy_environment(folder, LIMITS, metrics_port=9101)
             first, last = (int(found[name]) for name in RANGE)
             ranges.append(range(first, last + 1))
             # The first replica of each.

@@ -161,7 +161,7 @@ def cluster() -> Iterator[Cluster]:
 def test_a_cluster_that_serves_anything_else_is_refused_and_that_goes_on(
     cluster: Cluster, tmp_path: Path, other: str
 ) -> None:
-    names = {f"fitwave-{other}": {}, f"fitwave-{other}__console": {}}
+    names: dict[str, Any] = {f"fitwave-{other}": {}, f"fitwave-{other}__console": {}}
     cluster.applications = dict(names)
     with pytest.raises(DataError, match=rf"serves fitwave-{other}, .*which deploying fitwave-main would delete"):
         cluster.deploy(tmp_path, "main")
