@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 
 from libs.base.metrics import METRICS, Metric
 
@@ -18,6 +18,9 @@ class Meter:
     """
 
     def __init__(self, deployment: str, replica: str) -> None:
+        # NOTE: Feast, once imported, has the library keep values in files that processes share, where meters of the
+        # same labels meet. Ours stay in memory.
+        values.ValueClass = values.MutexValue
         self._who = (deployment, replica)
         self._registry = CollectorRegistry()
         self._metrics: dict[str, Counter | Gauge | Histogram] = {}

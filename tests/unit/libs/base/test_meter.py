@@ -1,7 +1,13 @@
 """What a process counts, and how it is shown."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
+from libs.base.environment import REPOSITORY
 from libs.base.meter import Meter
 from libs.base.metric_board import page
 from libs.base.metrics import BATCH_REQUESTS, METRICS, MODEL_INFO, REQUESTS
@@ -59,3 +65,17 @@ def test_names_say_what_a_metric_is() -> None:
         assert (metric.kind == "counter") == metric.name.endswith("_total"), metric.name
         assert bool(metric.buckets) == (metric.kind == "histogram"), metric.name
         assert not {"customer", "article", "key", "path", "request"} & set(metric.labels), metric.name
+
+
+def test_values_stay_in_memory_whatever_feast_has_asked_of_the_library(tmp_path: Path) -> None:
+    code = (
+        "from libs.base.meter import Meter; from libs.base.metrics import REQUESTS;"
+        "meters = [Meter('Gateway', 'r1') for _ in range(2)];"
+        "[meter.count(REQUESTS, 'de', '200', 'none') for meter in meters];"
+        "print(meters[0].lines()[REQUESTS.name].rpartition(' ')[2])"
+    )
+    variables = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n"
+    assert list(tmp_path.iterdir()) == []
