@@ -116,7 +116,7 @@ class ShadowRouter(Called):
         """The challenger's answers, or the champion's: no customer is told of a canary that fails."""
         answers = self._mirror.ask(target, batch.features, batch.articles, target.canary_timeout_s)
         try:
-            scored = await self._counted(batch, target.version, answers)
+            scored = await self._counted(batch, target.version, answers, "canary")
         except Exception as error:  # whatever it was, it is counted, and by that the canary is stopped
             log.warning("market %s: the champion answers for v%s: %s", batch.market, target.version, repr(error))
             if isinstance(error, TimeoutError):
@@ -127,9 +127,11 @@ class ShadowRouter(Called):
     async def _score(self, batch: Batch) -> Scored:
         model = self._size_models[self._size_model_of[batch.market]]
         answers = model.call(SCORE, batch.market, batch.features, batch.articles)
-        return await self._counted(batch, self._counted_as.get(batch.market), answers)
+        return await self._counted(batch, self._counted_as.get(batch.market), answers, "model")
 
-    async def _counted(self, batch: Batch, version: str | None, answers: Coroutine[Any, Any, Scored]) -> Scored:
+    async def _counted(
+        self, batch: Batch, version: str | None, answers: Coroutine[Any, Any, Scored], stage: str
+    ) -> Scored:
         """A version's answers. One that is given up by its caller has not failed, and its time counts."""
         begin, failed = time.perf_counter(), False
         try:
@@ -143,7 +145,7 @@ class ShadowRouter(Called):
             return scored
         finally:
             seconds = time.perf_counter() - begin
-            self.meter.observe(STAGE_SECONDS, seconds, batch.market, "model")
+            self.meter.observe(STAGE_SECONDS, seconds, batch.market, stage)
             if version:
                 self._live.add(batch.market, version, len(batch.queries), failed, seconds)
 

@@ -77,14 +77,10 @@ def settle(*, market: Markets = None, all_: All = False, environment: Environmen
     """
     from apps.shadow import promotion
     from apps.shadow.upkeep import keep_up
-    from apps.shadow.window_metrics import tell
-    from libs.base.metric_board import MetricBoard
 
     lifecycle, console = _lifecycle(environment), Console()
-    board = MetricBoard(lifecycle.endpoints.redis_url, lifecycle.environment.name)
     for name in _chosen(lifecycle, market, all_):
         settled = promotion.settle(lifecycle, name)
-        tell(board, lifecycle, name, settled.verdict if settled else None)
         if settled is None:
             console.print(f"{name}: nothing is shadowed")
         else:

@@ -18,6 +18,7 @@ from apps.shadow.canary import CanaryStep
 from apps.shadow.comparison import compare, read_losses
 from apps.shadow.rollout import held_back, held_note, pin_note
 from apps.shadow.verdict import Verdict, decide
+from apps.shadow.window_metrics import tell
 from libs.base.rollout import CanaryRollout, Rollout
 from libs.features.lake import Lake
 from libs.models.history import Roles
@@ -93,6 +94,12 @@ def settle(lifecycle: Lifecycle, market: str) -> Settled | None:
         DataError: the roles have changed since they were judged.
         TransientError: a store is away.
     """
+    settled = _settle(lifecycle, market)
+    tell(lifecycle, market, settled.verdict if settled else None)
+    return settled
+
+
+def _settle(lifecycle: Lifecycle, market: str) -> Settled | None:
     if not lifecycle.history(market).settled:
         lifecycle.publish()
     shadow = shadow_of(lifecycle, market)

@@ -38,9 +38,8 @@ def endpoints_of(environment: Environment) -> Endpoints:
     if missing := sorted(name for name, address in addresses.items() if address is None):
         raise DataError(f"a cluster starts no stores of its own, and {', '.join(missing)} is not set")
     token = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return Endpoints.model_validate(
-        addresses | {"ray_token_path": token and Path(token), "gateway_port": GATEWAY_PORT, "on_kubernetes": True}
-    )
+    cluster = {"ray_token_path": token and Path(token), "gateway_port": GATEWAY_PORT, "on_kubernetes": True}
+    return Endpoints.model_validate(addresses | cluster | {"otlp_endpoint": environment.otlp_endpoint})
 
 
 class Roles(Protocol):
