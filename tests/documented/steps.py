@@ -113,6 +113,8 @@ NOT_RUN = {
     r"\.pants-venv/bin/pants .*": "needs a Python 3.9; tests/integration/test_pants.py runs some",
     r"python -m pytest .*": "it would run this very test",
     r"python -m pip (wheel|install) .*": "fetches and installs; tests/unit/libs/client builds the wheel and uses it",
+    r"(terraform|kubectl|docker) .*": "needs a cloud, a cluster or a registry; docs/clusters.md says what was run",
+    r"fitwave cluster render .*": "needs what Terraform printed; tests/unit/infra/kubernetes renders with a sample",
     r"fitwave trainer tune .*": "minutes of search; tests/integration/test_tuning.py runs a small one",
 }
 
