@@ -29,12 +29,17 @@ _ASK = '"$FITWAVE_URL/v1/markets/de/size-recommendations"'
 _BEARER, _JSON = '"Authorization: Bearer $FITWAVE_KEY"', '"Content-Type: application/json"'
 _TWO_ARTICLES = """'{"customer_id": "c-1001", "article_ids": ["a-1", "a-2"]}'"""
 _ONE_CHOSEN = """'{"customer_id": "c-1001", "article_ids": ["a-1", "a-2"], "selected_sizes": {"a-2": "40"}}'"""
+_JOB = "fitwave-main-de-20260706-20260706T030000000000"
 
 STEPS = (
     # An empty environment.
     Step("fitwave lake generate --weeks 2", r"de .* 2026-07-20", where="fresh"),
     Step("fitwave lake validate", "de: good", where="fresh"),
     Step("fitwave lake validate --market de", "de: good", where="fresh"),
+    Step("fitwave lake generate", r"de .* 2026-07-13", first="an empty lake", where="fresh"),
+    Step("fitwave env create", "made: environment ", where="fresh"),
+    Step("fitwave env list", "stopped", where="fresh"),
+    Step("fitwave env destroy", "environment .* is gone", where="fresh"),
     Step("fitwave down", r"stopped redis \(pid \d+\)", first="redis", where="fresh"),
     # A week in the running one, and what it came to.
     Step("fitwave up", r"gateway .* answers"),
@@ -44,6 +49,7 @@ STEPS = (
     Step("fitwave trainer run --market fr --as-of 2026-07-06", "fr: this week has been run, and is v"),
     Step("fitwave lake validate --market fr", "fr: good"),
     Step("fitwave trainer run --market de --as-of v12", "the same model"),
+    Step("fitwave models list", r"fr .* champion"),
     Step("fitwave models list --market de", r"de .* challenger"),
     Step("fitwave models show de v12", "train window"),
     Step("fitwave models diff de v11 v12", "as of"),
@@ -66,6 +72,7 @@ STEPS = (
     Step(
         "fitwave drift --market de --days 7 --out drift.html", "live questions beside", first="traffic", expects=(0, 1)
     ),
+    Step("fitwave drift --market de", "live questions beside", expects=(0, 1)),
     Step(f"curl -sS {_ASK} -H {_BEARER} -H {_JSON} -d {_TWO_ARTICLES}", r'"article_id":"de-a\d+"'),
     Step(f'curl -sS {_ASK} -H "X-API-Key: $FITWAVE_KEY" -H {_JSON} -d {_ONE_CHOSEN}', r'"article_id":"de-a\d+"'),
     Step(f'curl -sS "$FITWAVE_URL/v1/markets" -H {_BEARER}', r'"name":"de","champion":"\d+","ready":true'),
@@ -88,6 +95,39 @@ STEPS = (
     Step('fitwave shadow rollback --market de --reason "complaints"', r"de: v\d+ -> v\d+", first="promotion"),
     Step('fitwave shadow rollback --market de --reason "..."', r"de: v\d+ -> v\d+", first="promotion"),
     Step("fitwave shadow history --market de", "rollback"),
+    # What the runbooks look at; no error and no failed week is well, too.
+    Step("curl -si localhost:$PORT/healthz", "200 OK"),
+    Step("curl -s localhost:$PORT/metrics | grep fitwave_shadow_pairs_total", r'market="de"'),
+    Step("curl -s localhost:$PORT/metrics | grep fitwave_model_info", r'market="de"'),
+    Step("curl -s localhost:$PORT/metrics | grep fitwave_requests_total", r'market="de"'),
+    Step(
+        """curl -s localhost:$PORT/metrics | grep fitwave_requests_total | grep 'status="5'""",
+        r'status="5|\A\Z',
+        expects=(0, 1),
+    ),
+    Step(r"curl -s localhost:$PORT/metrics | grep 'fitwave_stage_seconds_\(sum\|count\)'", r'market="de"'),
+    Step("curl -s localhost:$PORT/metrics | grep fitwave_week_", r'market="de"'),
+    Step(
+        "curl -s localhost:$PORT/metrics | grep fitwave_week_failures_total",
+        r"fitwave_week_failures_total|\A\Z",
+        expects=(0, 1),
+    ),
+    Step(
+        r"curl -s localhost:$PORT/metrics | grep 'fitwave_recommendations_total\|fitwave_features_as_of'", 'market="de"'
+    ),
+    Step("ls -t var/main/ray/session_latest/logs/serve/ | head", r"\.log$"),
+    Step(
+        """grep -h '"levelname": "\\(WARNING\\|ERROR\\)"' """
+        "var/main/ray/session_latest/logs/serve/replica_*.log | tail",
+        r"\A({|\Z)",
+    ),
+    Step(
+        """grep -h '"levelname": "ERROR"' var/main/ray/session_latest/logs/serve/*.log | tail -5""",
+        r"\A({|\Z)",
+    ),
+    Step("tail -50 var/main/logs/ray.log", r"\S"),
+    Step("tail -50 var/main/logs/redis.log", r"\S"),
+    Step("df -h var", "^Filesystem"),
     # Earlier versions of the lake go with the customer.
     Step("fitwave customers forget de-c0000001 --market de", "online"),
     # Weeks that are asked for, and windows that are seen to.
@@ -99,6 +139,9 @@ STEPS = (
     Step("fitwave trainer jobs", "de .* (queued|running|done)"),
     Step("fitwave trainer schedule start", "^fitwave-test-", first="quiet"),
     Step("fitwave trainer logs JOB", "entrypoint", first="job"),
+    Step("fitwave trainer logs NAME", "entrypoint"),
+    Step(f"fitwave trainer logs {_JOB}", "entrypoint"),
+    Step(f"fitwave trainer logs {_JOB} --json", "entrypoint"),
     Step("fitwave trainer schedule stop", "stopped fitwave-test-"),
     Step("fitwave shadow schedule cron", "fitwave shadow schedule look"),
     Step("fitwave shadow schedule kubernetes --image registry/fitwave:1", "kind: CronJob"),
@@ -115,6 +158,9 @@ NOT_RUN = {
     r"python -m pip (wheel|install) .*": "fetches and installs; tests/unit/libs/client builds the wheel and uses it",
     r"(terraform|kubectl|docker) .*": "needs a cloud, a cluster or a registry; docs/clusters.md says what was run",
     r"fitwave cluster render .*": "needs what Terraform printed; tests/unit/infra/kubernetes renders with a sample",
+    r"(prometheus|promtool|FITWAVE_PROM.* grafana) .*": "come from their makers; tests ask promtool if there is one",
+    r"top": "of a terminal",
+    r"fitwave trainer run --all": "as with --as-of, which is run; it would be two trainings more",
     r"fitwave trainer tune .*": "minutes of search; tests/integration/test_tuning.py runs a small one",
 }
 

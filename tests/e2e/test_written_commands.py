@@ -4,6 +4,7 @@
 module's name: they act on all markets of the environment, which here are `de` and a new one, `fr`.
 """
 
+import io
 import itertools
 import os
 import re
@@ -23,6 +24,8 @@ from ray.job_submission import JobSubmissionClient
 from apps.shadow import promotion
 from apps.trainer.jobs import TrainerJobs
 from apps.trainer.weekly import WeeklyRun
+from infra.branches.git import current_branch
+from infra.branches.made import name_of
 from infra.cli import app as fitwave
 from infra.demo.traffic import Shoppers, ask
 from infra.stack.processes import Record
@@ -51,6 +54,13 @@ PLAN = MarketPlan(MARKET, 500, 80, 700, seed=2)
 NEW = MarketPlan("fr", 500, 80, 700, seed=5)
 FOLDER = SESSION_FOLDER / "documented"
 _PATIENCE_S = 60.0
+
+
+class Terminal(io.StringIO):
+    """Where somebody types."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Story:
@@ -93,6 +103,8 @@ class Story:
             "v11": f"v{made[-2]}" if len(made) > 1 else "v11",
             "v12": f"v{made[-1]}" if made else "v12",
             "JOB": self.job,
+            "NAME": self.job,
+            "fitwave-main-de-20260706-20260706T030000000000": self.job,
         }.get(word, word)
 
     def words(self, command: str) -> list[str]:
@@ -120,6 +132,9 @@ class Story:
     def prepare_redis(self) -> None:
         self.fresh.home.mkdir(parents=True, exist_ok=True)
         start_redis(self.fresh.home, Record(self.fresh.home / "stack.json"))
+
+    def prepare_an_empty_lake(self) -> None:
+        Lake.open(self.fresh.lake).remove(MARKET)
 
     def prepare_delivery(self) -> None:
         deliver(self.lake, PLAN, self.last_week() + 1)
@@ -207,6 +222,8 @@ def a_shell(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(work)
     monkeypatch.setenv("FITWAVE_CONFIG", str(FOLDER / "config"))
     monkeypatch.setenv("COLUMNS", "240")
+    # Who destroys the environment of a branch is asked for its name.
+    monkeypatch.setattr("sys.stdin", Terminal(name_of(current_branch(story.fresh.code.repository))))
     # The weekly job is run at the lowest priority, which a process cannot leave again.
     monkeypatch.setattr(os, "nice", lambda _: 0)
 
@@ -233,6 +250,7 @@ def test_a_command_does_what_its_page_says(
 ) -> None:
     where = story.environment if step.where == "running" else story.fresh
     monkeypatch.setenv("FITWAVE_ENVIRONMENT", where.name)
+    monkeypatch.setenv("FITWAVE_STATE_DIR", str(where.state_dir))
     if step.first:
         story.prepare(step.first)
     code: object = 0
