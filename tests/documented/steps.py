@@ -44,7 +44,9 @@ STEPS = (
     # A week in the running one, and what it came to.
     Step("fitwave up", r"gateway .* answers"),
     Step("fitwave status", r"redis .* answers"),
-    Step("fitwave trainer run --all --as-of 2026-07-06", r"de .* challenger .*\n.*fr .* champion", first="delivery"),
+    Step(
+        "fitwave trainer run --all --as-of 2026-07-06", r"de .* challenger .*\n.*\n.*fr .* champion", first="delivery"
+    ),
     Step("fitwave trainer run --market de --as-of 2026-07-06", "de: this week has been run, and is v"),
     Step("fitwave trainer run --market fr --as-of 2026-07-06", "fr: this week has been run, and is v"),
     Step("fitwave lake validate --market fr", "fr: good"),
@@ -133,7 +135,7 @@ STEPS = (
     # Weeks that are asked for, and windows that are seen to.
     Step("fitwave trainer schedule cron", r"0 3 \* \* 1 .*trainer submit --market de"),
     Step("fitwave trainer schedule kubernetes --image registry/fitwave:1", "kind: CronJob"),
-    Step("fitwave trainer schedule run", "", stop_after_s=3.0),
+    Step("fitwave trainer schedule run", "(de|fr): due since", expects=(130,), stop_after_s=3.0),
     Step("fitwave trainer submit --all", r"de \S+ queued", first="quiet"),
     Step("fitwave trainer submit --all --due", r"de \S+ (queued|is under way already)"),
     Step("fitwave trainer jobs", "de .* (queued|running|done)"),
