@@ -10,7 +10,6 @@ from infra.kubernetes.cluster import Cluster, Machine
 from infra.kubernetes.names import DEPLOY, DEPLOY_ACCOUNT, MLFLOW, MLFLOW_CLAIM, SCHEDULED
 from infra.kubernetes.pod import Json, container, labels, template
 from libs.base.environment import Environment
-from libs.base.errors import DataError
 
 MLFLOW_PORT = 5000
 _CLIENT = Machine(cpus=0.25, memory_gib=2)
@@ -18,8 +17,6 @@ _CLIENT = Machine(cpus=0.25, memory_gib=2)
 _LOOKER = Machine(cpus=1, memory_gib=4)
 # An upgrade brings up a whole cluster beside the one that answers.
 _DEPLOY_S = 3600
-# Kubernetes adds eleven characters to a CronJob's name, of 63.
-_LONGEST_CRON_JOB = 52
 _DAY_S = 86_400
 
 
@@ -54,11 +51,6 @@ def scheduled_jobs(cluster: Cluster, environment: Environment) -> list[Json]:
 
 
 def _scheduled(cluster: Cluster, found: Json, machine: Machine, at_most_s: int, changes_roles: bool) -> Json:
-    name = found["metadata"]["name"]
-    if len(name) > _LONGEST_CRON_JOB:
-        raise DataError(
-            f"CronJob {name!r} has more than {_LONGEST_CRON_JOB} characters: shorten the environment's name"
-        )
     spec = found["spec"]
     job = spec["jobTemplate"]["spec"]
     [runs] = job["template"]["spec"]["containers"]

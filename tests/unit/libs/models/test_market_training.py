@@ -75,7 +75,7 @@ def test_a_champion_of_another_release_is_not_compared_with_and_does_not_stop_th
     assert trained.champion_version is None
     assert trained.champion_metrics is None
     assert "market de: champion v3 is not compared with" in caplog.text
-    assert f"format 1, this code reads {FORMAT}" in caplog.text
+    assert f"format 1, and this code reads {FORMAT}" in caplog.text
 
 
 def test_an_altered_champion_fails_its_market(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_kuberay_knows_a_document_before_serve_does(
     document = render(environment, endpoints, LiveState({}, {}))
     api.asked.clear()
     apply(endpoints, document)
-    assert api.asked[:2] == [f"PATCH {PATH}", "PUT /api/serve/applications/"]
+    assert [one for one in api.asked if not one.startswith("GET")] == [f"PATCH {PATH}", "PUT /api/serve/applications/"]
     assert known(api) == document
 
 
@@ -93,7 +93,7 @@ def test_what_kuberay_does_not_take_serve_is_not_given(
 
 def test_outside_of_kubernetes_nobody_is_asked(api: Api) -> None:
     apply(at(api).model_copy(update={"on_kubernetes": False}), DOCUMENT)
-    assert api.asked == ["PUT /api/serve/applications/", "GET /api/serve/applications/"]
+    assert {one.partition(" ")[2] for one in api.asked} == {"/api/serve/applications/"}
 
 
 @pytest.mark.parametrize(("status", "kind"), [(409, TransientError), (429, TransientError), (403, DataError)])
