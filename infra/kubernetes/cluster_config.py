@@ -10,14 +10,24 @@ import yaml
 from infra.kubernetes.cluster import Cluster, settings_on
 from infra.kubernetes.names import CONFIG
 from infra.kubernetes.pod import Json, labels
-from libs.base.environment import Environment, environment_folder, load_environment
+from libs.base.config_files import layers
+from libs.base.environment import Environment, load_environment
+from libs.base.errors import DataError
 
 
 def config_map(cluster: Cluster) -> Json:
     """One key a file. Its name does not change with its content: pods see new content within a minute, and a new number
     of replicas starts no new cluster.
+
+    Raises:
+        DataError: the environment is a branch's, whose files are on one machine only.
     """
-    folder = environment_folder(cluster.environment)
+    folder, *over = layers(cluster.environment)
+    if over:
+        raise DataError(
+            f"environment {cluster.environment!r} was made by `fitwave env create`, and is on this machine only. "
+            f"For one on a cluster, commit its files as {folder.with_name(cluster.environment)}"
+        )
     settings = settings_on(cluster, _read(folder / "environment.yaml"))
     markets = {name: (folder / "markets" / f"{name}.yaml").read_text(encoding="utf-8") for name in cluster.markets}
     return {

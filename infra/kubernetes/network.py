@@ -5,7 +5,7 @@ from typing import Any
 from infra.kubernetes.cluster import Cluster
 from infra.kubernetes.names import DEPLOY, HEAD, MLFLOW, SCHEDULED, SERVING, TRAINING
 from infra.kubernetes.pod import Json
-from infra.kubernetes.ray_service import AGENT_PORT, DASHBOARD_PORT, GATEWAY_PORT, METRICS_PORT
+from infra.kubernetes.ray_service import AGENT_PORT, DASHBOARD_PORT, GATEWAY_PORT, HAPROXY_METRICS_PORT, METRICS_PORT
 from infra.kubernetes.workloads import MLFLOW_PORT
 
 RAY = (HEAD, SERVING, TRAINING)
@@ -31,7 +31,11 @@ def network_policies(cluster: Cluster) -> list[Json]:
             _every(*RAY),
             ingress=[_from([_namespace(_OPERATOR)], DASHBOARD_PORT, AGENT_PORT, GATEWAY_PORT)],
         ),
-        _policy("metrics", _every(*RAY), ingress=[_from([_namespace(_MONITORING)], METRICS_PORT, GATEWAY_PORT)]),
+        _policy(
+            "metrics",
+            _every(*RAY),
+            ingress=[_from([_namespace(_MONITORING)], METRICS_PORT, HAPROXY_METRICS_PORT, GATEWAY_PORT)],
+        ),
         _policy("jobs", _every(HEAD), ingress=[_from([_pods(*_CLIENTS)], DASHBOARD_PORT)]),
         _policy("to-jobs", _every(*_CLIENTS), egress=[_to([_pods(HEAD)], DASHBOARD_PORT)]),
         _policy("mlflow", _every(MLFLOW), ingress=[_from([_pods(*RAY, *_CLIENTS)], MLFLOW_PORT)]),

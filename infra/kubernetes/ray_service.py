@@ -21,6 +21,8 @@ _SERVES_PER_POD = 1000
 # Ray's agent on each node, which knows whether its raylet lives; the head's dashboard, which knows of the GCS.
 AGENT_PORT, DASHBOARD_PORT = 52365, 8265
 METRICS_PORT = 8080
+# HAProxy's own default in Serve, on every node that serves.
+HAPROXY_METRICS_PORT = 9101
 _HAPROXY = Path("/run/haproxy")
 # Of the memory of a pod, which holds it.
 _OBJECT_STORE_SHARE = 0.25

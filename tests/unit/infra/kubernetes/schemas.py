@@ -1,7 +1,8 @@
 """What Kubernetes, KubeRay and EKS take, without any of them at hand.
 
-Kubernetes' own schemas are those of the package `kubernetes-validate`. KubeRay's are written down here, from the
-reference of its v1 API at version 1.6: no package registry has its CRDs. Both are strict: an unknown key is a fault.
+Kubernetes' own schemas are those of the package `kubernetes-validate`. KubeRay's are written down here by hand,
+after the reference of its v1 API, since no package registry has its CRDs: what they say is only as good as that. Both
+are strict: an unknown key is a fault.
 """
 
 import importlib.resources
