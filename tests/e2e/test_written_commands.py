@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 from ray.job_submission import JobSubmissionClient
@@ -162,6 +163,16 @@ class Story:
         """The champion's package again, in a window of its own, unless there is one."""
         if self.lifecycle.history(MARKET).roles.challenger is None:
             self.lifecycle.go_live(self._version(), {})
+
+    def prepare_pairs(self) -> None:
+        """Pairs of a window, of which replicas tell within seconds."""
+        self.prepare_challenger()
+        shoppers, deadline = self.shoppers(), time.monotonic() + _PATIENCE_S
+        for customer in itertools.cycle(shoppers.customers):
+            ask(self.url, self.key, MARKET, customer, shoppers.articles[:1])
+            if "\nfitwave_shadow_pairs_total{" in httpx.get(f"{self.url}/metrics").text:
+                return
+            assert time.monotonic() < deadline
 
     def prepare_promotion(self) -> None:
         """A champion to go back from: its window was in the ledger only."""
