@@ -181,7 +181,9 @@ def test_the_python_client_is_answered_in_types_and_told_why_not_by_exceptions(
 
     with Client(world.url, world.key, deadline_s=20) as client:
         answer = client.recommend("de", customer, articles)
-        assert {one.name: one.champion for one in client.markets() if one.ready} == {"de": "1", "us": "1"}
+        # Other tests of the session may have left champions in markets of their own.
+        ready = {one.name: one.champion for one in client.markets() if one.ready}
+        assert {name: ready.get(name) for name in ("de", "us", "nobody")} == {"de": "1", "us": "1", "nobody": None}
         with pytest.raises(UnknownMarket, match=r"404 There is no such market.*\(request [0-9a-f]{32}\)"):
             client.recommend("fr", customer, articles)
         with pytest.raises(UnknownArticles):
