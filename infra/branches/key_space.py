@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from types import TracebackType
+from typing import cast
 
 import redis
 
@@ -64,6 +65,6 @@ class KeySpace:
             while batch := list(islice(others, _BATCH)):
                 found = True
                 with answering():
-                    removed += int(self._redis.unlink(*batch))  # type: ignore[arg-type]
+                    removed += cast("int", self._redis.unlink(*batch))
         with answering():
-            return removed + int(self._redis.unlink(self._claim))  # type: ignore[arg-type]
+            return removed + cast("int", self._redis.unlink(self._claim))

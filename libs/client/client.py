@@ -10,6 +10,7 @@ import asyncio
 import os
 import ssl
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from types import TracebackType
@@ -28,7 +29,7 @@ Http = TypeVar("Http")
 API_KEY_VARIABLE = "FITWAVE_API_KEY"
 
 
-class _Caller(Generic[Http]):
+class _Caller(ABC, Generic[Http]):
     """What both clients are made from, and the questions they ask."""
 
     def __init__(
@@ -66,8 +67,9 @@ class _Caller(Generic[Http]):
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._http = self._open(limits, verify)
 
+    @abstractmethod
     def _open(self, limits: httpx.Limits, verify: ssl.SSLContext | bool) -> Http:
-        raise NotImplementedError
+        """The pool of connections."""
 
     def _recommendations(
         self,

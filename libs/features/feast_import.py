@@ -22,7 +22,7 @@ def _as_it_is(target: Checked) -> Checked:
 def _unchecked() -> Iterator[None]:
     """Meanwhile typeguard's decorator does nothing, as under `python -O`; others may rely on it before and after."""
     checked = typeguard.typechecked
-    typeguard.typechecked = _as_it_is  # type: ignore[assignment]
+    typeguard.typechecked = _as_it_is  # type: ignore[assignment]  # it has overloads, which no stand-in needs
     try:
         yield
     finally:

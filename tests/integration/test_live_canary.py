@@ -5,6 +5,7 @@ The tests of this module tell one story and run in order, on the session's clust
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,9 @@ class World:
 
     def ledger(self) -> list[Entry]:
         return self.lifecycle.ledger.entries(MARKET)
+
+    def is_at(self, share: float) -> bool:
+        return self.lifecycle.history(MARKET).roles.canary_share == share
 
     def steps(self) -> list[tuple[str, str, float | None]]:
         return [(one.action, one.version, one.canary_share) for one in self.ledger()]
@@ -210,7 +214,7 @@ def test_a_canary_that_is_fine_answers_more_customers_with_each_step_and_is_prom
     answered: dict[float, set[str]] = {}
     with world.traffic() as traffic:
         for share in (0.3, 0.6):
-            world.until("settle", lambda share=share: world.lifecycle.history(MARKET).roles.canary_share == share)  # type: ignore[misc]
+            world.until("settle", partial(world.is_at, share))
             assert world.lifecycle.history(MARKET).roles.window == window
             answered[share] = world.answered_by("3")
         [note] = promotion.notes(world.lifecycle, MARKET)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it comes without types
+import jsonschema
 import pytest
 import yaml
 from pydantic import ValidationError

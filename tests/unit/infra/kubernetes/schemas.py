@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it comes without types
+from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 # What infra/terraform asks of EKS.
