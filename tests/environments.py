@@ -6,7 +6,17 @@ from typing import Any
 
 import yaml
 
+from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment, load_environment
+
+# Where nothing answers.
+NOWHERE = Endpoints(
+    redis_url="redis://127.0.0.1:1",
+    mlflow_uri="http://127.0.0.1:1",
+    ray_address="127.0.0.1:1",
+    ray_dashboard_url="http://127.0.0.1:1",
+    gateway_port=1,
+)
 
 # A market small enough to train in a second: 26 weeks of a few hundred lines.
 SMALL_MARKET: dict[str, Any] = {

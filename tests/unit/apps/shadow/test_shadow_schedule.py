@@ -9,19 +9,11 @@ import pytest
 from apps.shadow import scheduler as scheduler_module
 from apps.shadow.schedule import cron_jobs, crontab
 from apps.shadow.scheduler import Scheduler, look
-from libs.base.endpoints import Endpoints, endpoints_file
+from libs.base.endpoints import endpoints_file
 from libs.base.environment import Environment
 from libs.models.ledger import Entry, Ledger
 from libs.models.lifecycle import Lifecycle
-from tests.environments import environment_in
-
-NOWHERE = Endpoints(
-    redis_url="redis://127.0.0.1:1",
-    mlflow_uri="http://127.0.0.1:1",
-    ray_address="127.0.0.1:1",
-    ray_dashboard_url="http://127.0.0.1:1",
-    gateway_port=1,
-)
+from tests.environments import NOWHERE, environment_in
 
 
 @pytest.fixture

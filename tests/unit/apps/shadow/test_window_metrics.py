@@ -8,30 +8,12 @@ import pytest
 from apps.shadow import window_metrics
 from apps.shadow.verdict import Verdict
 from apps.shadow.window_metrics import tell
-from libs.base.errors import TransientError
-from libs.base.metrics import Metric
 from libs.models.history import Roles
 from libs.models.lifecycle import Lifecycle
+from tests.boards import Board
 
 SINCE = "2026-07-06T00:00:00+00:00"
 WINDOW, NO_WINDOW = Roles("1", "2", SINCE), Roles("2", None, SINCE)
-
-
-class Board:
-    """Keeps what it is told, or cannot be reached."""
-
-    def __init__(self, away: bool = False) -> None:
-        self.away = away
-        self.told: dict[tuple[str, ...], float] = {}
-
-    def keep(self, metric: Metric, value: float, *labels: str) -> None:
-        if self.away:
-            raise TransientError("Redis does not answer")
-        self.told[(metric.name, *labels)] = value
-
-    def keep_each(self, metric: Metric, values: dict[str, float], *labels: str) -> None:
-        for name, value in values.items():
-            self.keep(metric, value, *labels, name)
 
 
 def told(board: Board, roles: Roles, decision: Any, patch: pytest.MonkeyPatch) -> dict[tuple[str, ...], float]:

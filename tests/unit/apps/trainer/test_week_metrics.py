@@ -8,23 +8,7 @@ from apps.trainer.week import MarketWeek
 from apps.trainer.week_metrics import WeekMetrics
 from libs.base.errors import TransientError
 from libs.base.metric_board import MetricBoard
-from libs.base.metrics import Metric
-
-
-class Board:
-    """Keeps what it is told, or cannot be reached."""
-
-    def __init__(self, away: bool = False) -> None:
-        self.away = away
-        self.told: dict[tuple[str, ...], float] = {}
-
-    def keep(self, metric: Metric, value: float, *labels: str) -> None:
-        if self.away:
-            raise TransientError("Redis does not answer")
-        self.told[(metric.name, *labels)] = value
-
-    def count(self, metric: Metric, *labels: str) -> None:
-        self.keep(metric, self.told.get((metric.name, *labels), 0) + 1, *labels)
+from tests.boards import Board
 
 
 class Clock:

@@ -11,21 +11,13 @@ from starlette.types import Receive, Scope, Send
 
 from apps.shadow.console.deployment import Console
 from libs.base.api_keys import KeyRing, mint
-from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.key_watch import KeyWatch
 from libs.models.contract import Recommendation, SizeAnswer, SizeProbability, SizeQuery, answered
 from libs.models.ledger import Entry, Ledger
-from tests.environments import SMALL_MARKET, environment_in
+from tests.environments import NOWHERE, SMALL_MARKET, environment_in
 
 # Nobody listens there, and whoever asks is told at once.
-NOWHERE = Endpoints(
-    redis_url="redis://127.0.0.1:1",
-    mlflow_uri="http://127.0.0.1:1",
-    ray_address="127.0.0.1:1",
-    ray_dashboard_url="http://127.0.0.1:1",
-    gateway_port=1,
-)
 HISTORY = (
     Entry("de", "first", "1", None, "the first version of this market"),
     Entry("de", "shadow", "2", "1", "met the standards"),
