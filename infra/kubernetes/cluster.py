@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError
 
+from libs.base.checked_yaml import read_file
 from libs.base.environment import Environment, environment_folder
 from libs.base.errors import DataError
 from libs.base.frozen import Frozen
@@ -103,7 +103,7 @@ def load_cluster(environment: str, image: str, provisioned: Path | None = None, 
         "environment": environment,
         "markets": sorted(path.stem for path in (environment_folder(environment) / "markets").glob("*.yaml")),
         "image": image,
-        "choices": yaml.safe_load(path.read_text(encoding="utf-8")),
+        "choices": read_file(path).values,
         "provisioned": made[environment],
     }
     return _checked(values, path)
@@ -121,11 +121,6 @@ def cluster_of_pod() -> Cluster:
     return _checked(json.loads(path.read_text(encoding="utf-8")), path)
 
 
-def settings_on(cluster: Cluster, settings: dict[str, Any]) -> dict[str, Any]:
-    """An environment's settings as they are on the cluster."""
-    return _laid_over(settings, cluster.choices.settings)
-
-
 def require_room(cluster: Cluster, environment: Environment, replicas_per_pod: int) -> None:
     """Raises: DataError: the serving pods cannot hold the replicas that the environment may have."""
     serving = environment.serving
@@ -140,14 +135,6 @@ def require_room(cluster: Cluster, environment: Environment, replicas_per_pod: i
             f"environment {environment.name!r} may have {most} replicas, and its {cluster.choices.serving.max} serving "
             f"pods hold {room}: raise serving.max in the cluster's file, or lower replicas"
         )
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _laid_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _read_provisioned(path: Path, name: str) -> dict[str, Any]:

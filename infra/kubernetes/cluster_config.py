@@ -3,14 +3,14 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from infra.kubernetes.cluster import Cluster, settings_on
+from infra.kubernetes.cluster import Cluster
 from infra.kubernetes.names import CONFIG
 from infra.kubernetes.pod import Json, labels
-from libs.base.config_files import layers
+from libs.base.checked_yaml import laid_over, read_file
+from libs.base.config_files import SETTINGS_FILE, layers
 from libs.base.environment import Environment, load_environment
 from libs.base.errors import DataError
 
@@ -28,7 +28,7 @@ def config_map(cluster: Cluster) -> Json:
             f"environment {cluster.environment!r} was made by `fitwave env create`, and is on this machine only. "
             f"For one on a cluster, commit its files as {folder.with_name(cluster.environment)}"
         )
-    settings = settings_on(cluster, _read(folder / "environment.yaml"))
+    settings = laid_over(read_file(folder / SETTINGS_FILE).values, cluster.choices.settings)
     markets = {name: (folder / "markets" / f"{name}.yaml").read_text(encoding="utf-8") for name in cluster.markets}
     return {
         "apiVersion": "v1",
@@ -52,11 +52,7 @@ def environment_on(cluster: Cluster) -> Environment:
     with tempfile.TemporaryDirectory(prefix="fitwave-config-") as root:
         folder = Path(root) / cluster.environment
         (folder / "markets").mkdir(parents=True)
-        (folder / "environment.yaml").write_text(data["environment"], encoding="utf-8")
+        (folder / SETTINGS_FILE).write_text(data["environment"], encoding="utf-8")
         for name in cluster.markets:
             (folder / "markets" / f"{name}.yaml").write_text(data[f"market.{name}"], encoding="utf-8")
         return load_environment(cluster.environment, Path(root))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})

@@ -37,7 +37,7 @@ class Said:
 
     def over(self, below: "Said") -> "Said":
         """This laid over what is said below: it decides, key by key at every depth; a list is replaced whole."""
-        values = _laid_over(below.values, self.values)
+        values = laid_over(below.values, self.values)
         return Said(below.files + self.files, values, {**below.origins, **self.origins})
 
     def without(self, keys: Sequence[str]) -> "Said":
@@ -90,9 +90,10 @@ def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
             yield from _places(value, (*place, index))
 
 
-def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """What is above decides, key by key at every depth; a list is replaced whole."""
     both = {
-        key: _laid_over(below[key], value) if isinstance(value, dict) and isinstance(below.get(key), dict) else value
+        key: laid_over(below[key], value) if isinstance(value, dict) and isinstance(below.get(key), dict) else value
         for key, value in above.items()
     }
     return {**below, **both}
