@@ -38,7 +38,7 @@ class KeyReader:
             async with asyncio.timeout(_READ_TIMEOUT_S):
                 entries = await cast("Awaitable[Mapping[bytes, bytes]]", self._redis.hgetall(self._hash))
         except (redis.RedisError, OSError) as error:
-            raise TransientError(f"the API keys cannot be read: {error or type(error).__name__}") from error
+            raise TransientError(f"the API keys cannot be read: {str(error) or type(error).__name__}") from error
         if entries != self._entries:  # decoding thousands of keys twice a second would be felt
             self._ring = KeyRing(_decode_readable(entries))
             self._entries = entries

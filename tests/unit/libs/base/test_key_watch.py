@@ -8,7 +8,7 @@ import pytest
 from libs.base import key_watch
 from libs.base.api_keys import KeyRing
 from libs.base.errors import TransientError
-from libs.base.key_watch import KeyWatch
+from libs.base.key_watch import KeyReader, KeyWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -95,3 +95,12 @@ async def test_begins_anew_if_it_ever_ended() -> None:
     await watch.ring()
     await until_it_has(watch, store.ring)
     await watch.stop()
+
+
+async def test_a_store_that_is_silent_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_watch, "_READ_TIMEOUT_S", 0.05)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+        reader = KeyReader(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test")
+        with pytest.raises(TransientError, match=r"the API keys cannot be read: [A-Z]"):
+            await reader.read()
+        await reader.close()
