@@ -34,13 +34,27 @@ class CanaryStep:
     champion: Live
 
     @property
-    def state(self) -> Literal["breach", "done", "held", "running"]:
+    def state(self) -> Literal["stopped", "done", "held", "running"]:
         """`held`: time and answers are there, and what is known is beyond a bound without being sure."""
-        if self.challenger.breach:
-            return "breach"
-        if self.hours < self.rollout.hours or self.challenger.answers < self.rollout.min_answers:
+        if self.stopped:
+            return "stopped"
+        if self.hours < self.rollout.hours or self._few:
             return "running"
         return "held" if self.challenger.beyond else "done"
+
+    @property
+    def stopped(self) -> str:
+        """Why the challenger goes: it is surely beyond a bound, or in all its time was not shown to be fine."""
+        if self.challenger.breach:
+            return self.challenger.breach
+        if self.hours < self.rollout.max_hours or not (self._few or self.challenger.beyond):
+            return ""
+        answers = f"only {self.challenger.answers:,} answers of at least {self.rollout.min_answers:,}"
+        return f"after {self.hours:.1f} h {answers if self._few else 'still beyond a bound, not surely so'}"
+
+    @property
+    def _few(self) -> bool:
+        return self.challenger.answers < self.rollout.min_answers
 
     @property
     def next_share(self) -> float | None:
@@ -96,7 +110,7 @@ def go_on(lifecycle: Lifecycle, market: str, shown: dict[str, Any], judged: Role
 
     Raises: as `Lifecycle.change`.
     """
-    step = stop_if_breached(lifecycle, market)
+    step = stop_if_due(lifecycle, market)
     if step is None or step.state != "done":
         return step
     if (share := step.next_share) is not None:
@@ -109,14 +123,14 @@ def go_on(lifecycle: Lifecycle, market: str, shown: dict[str, Any], judged: Role
     return step
 
 
-def stop_if_breached(lifecycle: Lifecycle, market: str) -> CanaryStep | None:
-    """Take the challenger away if it is surely beyond a bound: the one place that stops a canary.
+def stop_if_due(lifecycle: Lifecycle, market: str) -> CanaryStep | None:
+    """Take the challenger away if its step is stopped: the one place that stops a canary.
 
     Raises: as `Lifecycle.change`.
     """
     judged, step = lifecycle.history(market).roles, canary_of(lifecycle, market)
-    if step is not None and step.state == "breach":
-        reason = f"canary stopped at {name_of(step.share)}: {step.challenger.breach}"
+    if step is not None and step.stopped:
+        reason = f"canary stopped at {name_of(step.share)}: {step.stopped}"
         lifecycle.change(Request("reject", (market,), None, reason, {"canary": step.evidence()}, judged))
     return step
 

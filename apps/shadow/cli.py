@@ -203,7 +203,7 @@ def print_verdict(console: Console, market: str, verdict: "Verdict") -> None:
 
 def print_canary(console: Console, lifecycle: "Lifecycle", market: str, step: "CanaryStep | None") -> None:
     """How the canary's step went that was settled, if it is over, and by which entry."""
-    if step is not None and step.state in ("breach", "done"):
+    if step is not None and step.state in ("stopped", "done"):
         entry = lifecycle.history(market).entries[-1]
         console.print(f"{market}: {step.told()}", highlight=False, markup=False, soft_wrap=True)
         console.print(f"{market}: {entry.action}: {entry.reason}", highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ Killed anywhere, the same command run again finishes: a rollback from this versi
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apps.shadow.canary import CanaryStep, stop_if_breached
+from apps.shadow.canary import CanaryStep, stop_if_due
 from apps.shadow.live import Live, forget_counts, judge_live
 from apps.shadow.rollout import pinned_to
 from libs.base.market import Market
@@ -30,8 +30,8 @@ class Watched:
         """What was seen and what followed, a line each."""
         found = []
         if self.canary is not None:
-            breach = self.canary.challenger.breach
-            found.append(self.canary.told() + (f"; stopped: {breach}" if breach else ""))
+            stopped = self.canary.stopped
+            found.append(self.canary.told() + (f"; stopped: {stopped}" if stopped else ""))
         if self.promoted is not None:
             breach = self.promoted.breach
             found.append(self.promoted.told() + (f"; rolled back: {breach}" if breach else ""))
@@ -50,7 +50,7 @@ def guarded(market: Market, history: History, now: datetime) -> Promotion | None
 
 
 def watch(lifecycle: Lifecycle, market: str) -> Watched:
-    """Look at the promoted version and at a canary, and take back what is surely beyond a bound.
+    """Look at the promoted version and at a canary, and take back what is surely beyond a bound, or a canary late.
 
     Raises:
         DataError: the roles have changed meanwhile.
@@ -61,7 +61,7 @@ def watch(lifecycle: Lifecycle, market: str) -> Watched:
     config, history, now = lifecycle.environment.market(market), lifecycle.history(market), datetime.now(UTC)
     lake = Lake.open(lifecycle.environment.lake)
     forget_counts(lake, config, history, now)
-    canary = stop_if_breached(lifecycle, market)
+    canary = stop_if_due(lifecycle, market)
     guard, promotion = config.shadow.guard, guarded(config, history, now)
     if guard is None or promotion is None:
         return Watched(canary=canary)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from libs.base.frozen import Frozen
 
@@ -51,6 +51,7 @@ class CanaryRollout(Bounds):
         policy: Which rollout it is.
         steps: The shares of the customers, each larger than the one before.
         hours: How long a step lasts at least.
+        max_hours: How long at most: a version that is not shown to be fine by then goes.
         min_answers: How many answers the version has given in a step at least.
         timeout_s: An answer that is not there by then has failed, and the champion gives it, in seconds.
     """
@@ -58,6 +59,7 @@ class CanaryRollout(Bounds):
     policy: Literal["canary"]
     steps: tuple[PartShare, ...] = Field(default=(0.05, 0.25, 0.5), min_length=1)
     hours: float = Field(default=2.0, gt=0)
+    max_hours: float = Field(default=72.0, gt=0)
     min_answers: int = Field(default=1000, ge=1)
     timeout_s: float = Field(default=0.25, gt=0)
 
@@ -67,6 +69,12 @@ class CanaryRollout(Bounds):
         if any(later <= earlier for earlier, later in pairwise(steps)):
             raise ValueError("each step is a larger share of the customers than the one before")
         return steps
+
+    @model_validator(mode="after")
+    def _ends(self) -> "CanaryRollout":
+        if self.max_hours <= self.hours:
+            raise ValueError(f"max_hours is more than hours, a step's {self.hours:g} h, not {self.max_hours:g}")
+        return self
 
 
 class ApprovalRollout(Frozen):

@@ -565,6 +565,42 @@ def ground(browser: Browser, scheme: str) -> str:
     return str(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
+def test_what_is_declared_is_exported_and_alerts_and_dashboards_ask_for_nothing_else(
+    world: World, second_week: dict[str, MarketWeek]
+) -> None:
+    # Before replicas are replaced by later tests: what one has counted is shown for a while only after its end.
+    tell(world.lifecycle, "de", None)
+    # A verdict is told by whoever settles, which would change roles here.
+    MetricBoard(world.endpoints.redis_url, world.environment.name).keep(SHADOW_JUDGED, time.time(), "de")
+    page = httpx.get(f"{world.url}/metrics", timeout=20).text
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    for metric in METRICS:
+        family = families.get(metric.name.removesuffix("_total"))
+        assert family is not None and family.samples, metric.name
+        told = set(metric.labels) | (set() if metric.kept else {"deployment", "replica"})
+        assert {frozenset(sample.labels.keys() - {"le"}) for sample in family.samples} == {frozenset(told)}, metric.name
+        assert (family.type, family.documentation) == (metric.kind, metric.meaning)
+    samples = [sample for family in families.values() for sample in family.samples]
+    # Other tests of the session serve markets of their own, which the ledger has.
+    others = {folder.name for folder in (world.environment.home / "ledger").iterdir()}
+    known = {*world.environment.markets, *others, "unknown"}
+    assert {one.labels["market"] for one in samples if "market" in one.labels} <= known
+    stages = {one.labels["stage"] for one in families["fitwave_stage_seconds"].samples}
+    assert stages - {"canary"} == {"wait", "router", "lookup", "features", "model", "score"}
+    reported = families["fitwave_replica_reported_timestamp_seconds"].samples
+    assert {"Gateway", "ShadowRouter", "FeatureLookup", "SizeModel"} <= {one.labels["deployment"] for one in reported}
+    failed = {(one.labels["market"], one.labels["stage"]) for one in families["fitwave_week_failures"].samples}
+    assert ("empty", "preprocess") in failed
+
+    haproxy = httpx.get(f"http://127.0.0.1:{world.endpoints.haproxy_metrics_port}/metrics", timeout=20).text
+    assert 'haproxy_frontend_http_responses_total{proxy="http_frontend",code="5xx"}' in haproxy
+    exported = {sample.name for sample in samples}
+    exported |= {sample.name for family in text_string_to_metric_families(haproxy) for sample in family.samples}
+    exported |= observability.recorded() | {"up"}
+    asked = set().union(*map(metrics_of, observability.expressions()))
+    assert asked - exported == set()
+
+
 def test_promotion_and_rollback_under_traffic_fail_no_request_and_leave_no_old_answer(
     world: World, second_week: dict[str, MarketWeek]
 ) -> None:
@@ -746,41 +782,6 @@ def test_a_rollback_in_the_console_is_the_rollback_of_the_command_line(
     assert (last.action, last.reason) == ("rollback", "complaints (console, key somebody)")
     body = {"customer_id": world.shoppers("de").customers[0], "article_ids": [world.shoppers("de").articles[0]]}
     assert world.ask("de", body).json()["model_version"] == "1"
-
-
-def test_what_is_declared_is_exported_and_alerts_and_dashboards_ask_for_nothing_else(
-    world: World, second_week: dict[str, MarketWeek]
-) -> None:
-    tell(world.lifecycle, "de", None)
-    # A verdict is told by whoever settles, which would change roles here.
-    MetricBoard(world.endpoints.redis_url, world.environment.name).keep(SHADOW_JUDGED, time.time(), "de")
-    page = httpx.get(f"{world.url}/metrics", timeout=20).text
-    families = {family.name: family for family in text_string_to_metric_families(page)}
-    for metric in METRICS:
-        family = families.get(metric.name.removesuffix("_total"))
-        assert family is not None and family.samples, metric.name
-        told = set(metric.labels) | (set() if metric.kept else {"deployment", "replica"})
-        assert {frozenset(sample.labels.keys() - {"le"}) for sample in family.samples} == {frozenset(told)}, metric.name
-        assert (family.type, family.documentation) == (metric.kind, metric.meaning)
-    samples = [sample for family in families.values() for sample in family.samples]
-    # Other tests of the session serve markets of their own, which the ledger has.
-    others = {folder.name for folder in (world.environment.home / "ledger").iterdir()}
-    known = {*world.environment.markets, *others, "unknown"}
-    assert {one.labels["market"] for one in samples if "market" in one.labels} <= known
-    stages = {one.labels["stage"] for one in families["fitwave_stage_seconds"].samples}
-    assert stages - {"canary"} == {"wait", "router", "lookup", "features", "model", "score"}
-    reported = families["fitwave_replica_reported_timestamp_seconds"].samples
-    assert {"Gateway", "ShadowRouter", "FeatureLookup", "SizeModel"} <= {one.labels["deployment"] for one in reported}
-    failed = {(one.labels["market"], one.labels["stage"]) for one in families["fitwave_week_failures"].samples}
-    assert ("empty", "preprocess") in failed
-
-    haproxy = httpx.get(f"http://127.0.0.1:{world.endpoints.haproxy_metrics_port}/metrics", timeout=20).text
-    assert 'haproxy_frontend_http_responses_total{proxy="http_frontend",code="5xx"}' in haproxy
-    exported = {sample.name for sample in samples}
-    exported |= {sample.name for family in text_string_to_metric_families(haproxy) for sample in family.samples}
-    exported |= observability.recorded() | {"up"}
-    asked = set().union(*map(metrics_of, observability.expressions()))
-    assert asked - exported == set()
 
 
 def test_prometheus_is_told_where_to_scrape(world: World) -> None:

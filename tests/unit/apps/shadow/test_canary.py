@@ -14,7 +14,9 @@ from libs.base.rollout import CanaryRollout
 from libs.models.live_counts import SCHEMA
 from tests.unit.apps.shadow.test_guard import spans
 
-ROLLOUT = CanaryRollout(policy="canary", steps=(0.05, 0.25, 0.5), hours=2, min_answers=1000, max_mean_ms=50)
+ROLLOUT = CanaryRollout(
+    policy="canary", steps=(0.05, 0.25, 0.5), hours=2, max_hours=48, min_answers=1000, max_mean_ms=50
+)
 
 
 def step(found: pl.DataFrame, hours: float = 3.0, share: float = 0.05) -> CanaryStep:
@@ -31,8 +33,12 @@ def step(found: pl.DataFrame, hours: float = 3.0, share: float = 0.05) -> Canary
         (spans(0), 3.0, "running"),
         (spans(8, failed=3), 3.0, "held"),
         (spans(40, ms=500.0), 3.0, "held"),
-        (spans(9, failed=200), 0.1, "breach"),
-        (spans(200, ms=80.0), 0.1, "breach"),
+        (spans(9, failed=200), 0.1, "stopped"),
+        (spans(200, ms=80.0), 0.1, "stopped"),
+        # What is not done in its time is never done, but nothing is late that is done when it is looked at.
+        (spans(8, failed=3), 48.0, "stopped"),
+        (spans(4), 48.0, "stopped"),
+        (spans(1000), 500.0, "done"),
     ],
 )
 def test_a_step_is_over_when_time_and_answers_are_there_and_nothing_is_beyond_a_bound(
@@ -60,9 +66,24 @@ def test_a_step_tells_how_far_it_is_and_how_both_versions_do() -> None:
     assert "v2: no answers yet" in step(pl.DataFrame(schema=SCHEMA)).told()
 
 
+def test_why_a_step_was_stopped_is_said_whether_it_was_surely_bad_or_never_surely_good() -> None:
+    assert "surely over 1.00%" in step(spans(9, failed=200)).stopped
+    held, few = (step(found, 48.0).stopped for found in (spans(8, failed=3), spans(4)))
+    assert held == "after 48.0 h still beyond a bound, not surely so"
+    assert few == "after 48.0 h only 800 answers of at least 1,000"
+    assert [step(found, 47.9).stopped for found in (spans(8, failed=3), spans(4))] == ["", ""]
+
+
 @pytest.mark.parametrize(
     "settings",
-    [{"steps": []}, {"steps": [0.2, 0.2]}, {"steps": [0.5, 0.2]}, {"steps": [0.5, 1.0]}, {"max_mean_ms": None}],
+    [
+        {"steps": []},
+        {"steps": [0.2, 0.2]},
+        {"steps": [0.5, 0.2]},
+        {"steps": [0.5, 1.0]},
+        {"max_mean_ms": None},
+        {"hours": 73},
+    ],
 )
 def test_the_steps_rise_and_what_stops_them_is_said(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="rollout"):
