@@ -56,10 +56,14 @@ def environment(code_repository: Path, collector: "Collector") -> "Environment":
 
 @pytest.fixture(scope="session")
 def endpoints(environment: "Environment") -> Iterator["Endpoints"]:
-    """Its running stores and cluster."""
+    """Its running stores and cluster, and this process one driver of it: Ray starts workers anew for each."""
     from infra.stack.local import down, up
 
     try:
-        yield up(environment)
+        found = up(environment)
+        from libs.base.cluster import connected
+
+        with connected(found):
+            yield found
     finally:
         down(environment)
