@@ -7,10 +7,6 @@ from apps.serve.hops import LOOK_UP
 from libs.base.metrics import STAGE_SECONDS
 from libs.base.telemetry import Telemetry
 from libs.calls.called import Called
-from libs.features.definitions import views
-from libs.features.lookup import OnlineLookup
-from libs.features.online import OnlineStore
-from libs.features.sides import Sides
 from libs.features.snapshot import Question
 from libs.features.wire import pack
 
@@ -19,6 +15,12 @@ class FeatureLookup(Called):
     """Reads the features of a batch of questions, all of one market."""
 
     def __init__(self, environment: str, home: str, redis_url: str, telemetry: Telemetry | None = None) -> None:
+        # Only a replica has a use for Feast; Serve imports this module in a process of its own whenever it deploys.
+        from libs.features.definitions import views
+        from libs.features.lookup import OnlineLookup
+        from libs.features.online import OnlineStore
+        from libs.features.sides import Sides
+
         super().__init__("FeatureLookup", {LOOK_UP: self.look_up}, telemetry)
         store = OnlineStore.open(environment, Path(home), redis_url)
         self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))

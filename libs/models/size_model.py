@@ -11,8 +11,6 @@ from libs.calls.called import Called
 from libs.features.wire import unpack
 from libs.models.contract import ModelRef
 from libs.models.score_call import SCORE, Scored
-from libs.models.scorer import Scorer
-from libs.models.traffic import TrafficWatch
 
 
 class SizeModel(Called):
@@ -22,6 +20,10 @@ class SizeModel(Called):
     """
 
     def __init__(self, lake_uri: str | None = None, telemetry: Telemetry | None = None) -> None:
+        # Only a replica has a use for XGBoost; Serve imports this module in a process of its own whenever it deploys.
+        from libs.models.scorer import Scorer
+        from libs.models.traffic import TrafficWatch
+
         super().__init__("SizeModel" if lake_uri else "Challenger", {SCORE: self.score}, telemetry)
         self._role = "champion" if lake_uri else "challenger"
         self._traffic = TrafficWatch(lake_uri) if lake_uri is not None else None

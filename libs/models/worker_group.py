@@ -18,6 +18,9 @@ _MAX_FAILURES = 2
 _MAX_WAITS = 5
 # How often it is looked whether the ranks are done; the default, two seconds, is what a run of small markets waits for.
 _LOOK_AT_RANKS, _LOOK_AT_RANKS_S = "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5"
+# An actor per run that looks out for nodes about to be taken away. A group survives the loss of a node anyway; where
+# that is common, set it to 1.
+_WATCH_FOR_PREEMPTION = "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class WorkerGroup:
 def worker_group(name: str, workers: int, beside: Path) -> Iterator[WorkerGroup]:
     """A group of so many ranks; what Ray Train writes stands beside a folder, and is removed with the group."""
     os.environ.setdefault(_LOOK_AT_RANKS, _LOOK_AT_RANKS_S)
+    os.environ.setdefault(_WATCH_FOR_PREEMPTION, "0")
     storage = beside.with_name(f"ray-train-{uuid.uuid4().hex}")
     failures = FailureConfig(max_failures=_MAX_FAILURES, controller_failure_limit=_MAX_WAITS)
     try:

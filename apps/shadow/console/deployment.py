@@ -9,17 +9,14 @@ import logging
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from apps.shadow.console import forms
-from apps.shadow.console.features import OnlineFeatures
 from apps.shadow.console.findings import Findings, Found
 from apps.shadow.console.forms import Refused
-from apps.shadow.console.markets import Evidence, Markets, MarketState
-from apps.shadow.console.pages import Pages
 from apps.shadow.console.rollbacks import Rollbacks
 from apps.shadow.console.trial import Ask, LiveRouter, attempt
 from apps.shadow.console.visitors import Visitor, Visitors
@@ -29,6 +26,10 @@ from libs.base.errors import FitwaveError
 from libs.base.key_watch import KeyReader, KeyWatch
 from libs.calls.served import Served
 from libs.models.serving_plan import CONSOLE_ROUTE
+
+if TYPE_CHECKING:
+    from apps.shadow.console.features import OnlineFeatures
+    from apps.shadow.console.markets import Evidence, Markets, MarketState
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,10 @@ class Console(Served):
 
         `keys` and `ask` are by default the environment's own, in Redis and in Serve.
         """
+        # Only a replica has a use for plots, verdicts and Feast; Serve imports this module in a process of its own
+        # whenever it deploys.
+        from apps.shadow.console.pages import Pages
+
         super().__init__("Console")
         self._ask = ask or LiveRouter(environment_name, patience_s).ask
         self._pages = Pages()
@@ -64,6 +69,8 @@ class Console(Served):
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Take `{"environment": {...}, "endpoints": {...}}`: what `fitwave` reads from the files of both names."""
+        from apps.shadow.console.markets import Markets
+
         environment = Environment.model_validate(user_config["environment"])
         self._markets = Markets(environment, Endpoints.model_validate(user_config["endpoints"]))
 
@@ -110,7 +117,7 @@ class Console(Served):
         raise Refused(404, "There is nothing here", f"The console has no page at this path; begin at {CONSOLE_ROUTE}.")
 
     @property
-    def _configured(self) -> Markets:
+    def _configured(self) -> "Markets":
         if self._markets is None:
             raise Refused(503, "Not ready", "The console has not been told of its markets yet. Try again in a moment.")
         return self._markets
@@ -128,7 +135,7 @@ class Console(Served):
             "overview", visitor, environment=self._configured.environment.name, rows=rows, evidence=evidence
         )
 
-    def _last_evidence(self, market: str, state: MarketState | None) -> Found[Evidence | None]:
+    def _last_evidence(self, market: str, state: "MarketState | None") -> "Found[Evidence | None]":
         """What is known of the market's window; what was known of an earlier one is forgotten."""
         last = self._evidence.last(market)
         window = last.value.window if last.value else None

@@ -1,16 +1,19 @@
 """Who looks at the console: the key that a session began with, as it is now."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from apps.shadow.console import forms
-from apps.shadow.console.pages import Pages
 from apps.shadow.console.sessions import LASTS_S, Session, Sessions
 from libs.base.api_keys import ApiKey
 from libs.base.key_watch import KeyWatch
 from libs.models.serving_plan import CONSOLE_ROUTE
+
+if TYPE_CHECKING:
+    from apps.shadow.console.pages import Pages
 
 # A browser keeps cookies by host, whatever the port: on one machine each environment has one of its own.
 _COOKIE = "fitwave_console_"
@@ -32,7 +35,7 @@ class Visitor:
 class Visitors:
     """Lets in who has a key for the console, and knows them again."""
 
-    def __init__(self, environment: str, keys: KeyWatch, pages: Pages) -> None:
+    def __init__(self, environment: str, keys: KeyWatch, pages: "Pages") -> None:
         self._keys, self._pages, self._sessions = keys, pages, Sessions()
         self._cookie = f"{_COOKIE}{environment}"
 
