@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration lint types format reference lock portability pants redeploy clean
+.PHONY: help setup demo test unit integration slow lint types format reference lock portability pants redeploy clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the targets.
@@ -32,15 +32,16 @@ $(STAMP): requirements.txt pyproject.toml
 demo: setup ## Run the weekly loop, end to end; DATA=path/to/renttherunway.json.gz runs it on that file.
 	@$(BIN)/python -m infra.demo $(if $(DATA),--data "$(DATA)")
 
-test: lint types ## Check style and types, and run all tests.
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
-	@$(BIN)/python -m pytest -q tests/integration tests/e2e
+test: lint types unit integration ## Check style and types, and run all tests but the slow ones.
 
 unit: setup ## Run the unit tests: no Ray, no Redis, under a minute.
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile tests/unit
 
 integration: setup ## Run the integration and end-to-end tests: real Redis, MLflow, Ray and HTTP.
-	@$(BIN)/python -m pytest -q tests/integration tests/e2e
+	@$(BIN)/python -m pytest -q -m "not slow" tests/integration tests/e2e
+
+slow: setup ## Run the slow ones: a killed node, actor or job, and canaries in live traffic.
+	@$(BIN)/python -m pytest -q -m slow tests/integration tests/e2e
 
 lint: setup ## Check style, formatting, and which layer imports which.
 	@$(BIN)/ruff check .

@@ -34,8 +34,9 @@ SMALL_MARKET: dict[str, Any] = {
 MARKETS: dict[str, dict[str, Any]] = {
     "de": SMALL_MARKET,
     "us": SMALL_MARKET,
-    # One whose week is killed.
+    # Two whose weeks are killed.
     "ch": SMALL_MARKET,
+    "li": SMALL_MARKET,
     # One whose promotions are killed.
     "it": SMALL_MARKET,
     # A market whose every line its rules drop, and one that nothing was delivered for.

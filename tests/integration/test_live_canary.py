@@ -44,6 +44,8 @@ from tests.environments import environment_in
 from tests.small_market import AS_OF, START, small_market
 from tests.unit.apps.shadow.windows import losses
 
+pytestmark = pytest.mark.slow
+
 MARKET = "at"
 PLAN = MarketPlan(MARKET, 400, 60, 400, 3)
 # Sure of an outage after four spans instead of seven: two routers have them within twenty seconds.

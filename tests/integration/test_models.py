@@ -132,6 +132,7 @@ def test_a_market_whose_rank_dies_is_trained_by_itself_from_its_checkpoint_and_i
     assert not kept.exists()
 
 
+@pytest.mark.slow
 def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else(
     ray_cluster: None, training_path: str, tmp_path: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_market_that_kills_its_process_again_is_reported_and_fails_nobody_else
     assert "training failed twice, the second time in a process of its own" in failed.reason
 
 
+@pytest.mark.slow
 def test_a_fleet_that_has_lost_a_node_for_good_is_trained_by_what_is_left(training_path: str, tmp_path: Path) -> None:
     # Ray's own defaults are to wait for a minute, again and again, and to call a node dead that did not answer five
     # times in 15 s.
@@ -196,6 +198,7 @@ def test_several_workers_come_to_an_equivalent_model(
     assert found.log_loss == pytest.approx(alone.log_loss, abs=0.002)
 
 
+@pytest.mark.slow
 def test_the_elastic_engine_goes_on_when_an_actor_is_killed_takes_it_back_and_comes_to_an_equivalent_model(
     ray_cluster: None, larger: tuple[str, Metrics], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

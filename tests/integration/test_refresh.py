@@ -284,7 +284,14 @@ def test_a_refresh_that_dies_changes_nothing_and_the_next_one_heals_it(
     assert online(destination, week) == computed(newer)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.8], ids=["as it begins", "half way", "nearly done"])
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(0.0, id="as it begins", marks=pytest.mark.slow),
+        pytest.param(0.5, id="half way"),
+        pytest.param(0.8, id="nearly done", marks=pytest.mark.slow),
+    ],
+)
 def test_a_refresh_that_is_killed_is_never_seen_and_the_next_one_heals_it(
     destination: Destination, endpoints: Endpoints, week: Prepared, tmp_path: Path, share: float
 ) -> None:
