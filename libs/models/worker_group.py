@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,10 +35,14 @@ class WorkerGroup:
 
 @contextmanager
 def worker_group(name: str, workers: int, beside: Path) -> Iterator[WorkerGroup]:
-    """A group of so many ranks; what Ray Train writes stands beside a folder, and is removed with the group."""
+    """A group of so many ranks; what Ray Train writes stands beside a folder, and is removed with the group.
+
+    Meanwhile Ctrl-C ends the group. Ray Train leaves it so, and it would do nothing any more in the whole process.
+    """
     os.environ.setdefault(_LOOK_AT_RANKS, _LOOK_AT_RANKS_S)
     os.environ.setdefault(_WATCH_FOR_PREEMPTION, "0")
     storage = beside.with_name(f"ray-train-{uuid.uuid4().hex}")
+    interrupted = signal.getsignal(signal.SIGINT)
     failures = FailureConfig(max_failures=_MAX_FAILURES, controller_failure_limit=_MAX_WAITS)
     try:
         yield WorkerGroup(
@@ -45,3 +51,5 @@ def worker_group(name: str, workers: int, beside: Path) -> Iterator[WorkerGroup]
         )
     finally:
         shutil.rmtree(storage, ignore_errors=True)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupted)

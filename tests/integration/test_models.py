@@ -1,6 +1,7 @@
 """Models through the real MLflow, Ray Train and xgboost-ray."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -79,7 +80,9 @@ def test_a_fleet_trains_like_a_single_process_and_a_bad_market_fails_alone(
     thin = tmp_path / "thin.parquet"
     pl.read_parquet(training_path).head(50).write_parquet(thin)
     paths = {"de": training_path, "thin": str(thin), "us": training_path}
+    interrupted = signal.getsignal(signal.SIGINT)
     results = train_fleet([assignment(name, path, tmp_path) for name, path in paths.items()], Trainer())
+    assert signal.getsignal(signal.SIGINT) is interrupted, "Ctrl-C would not end this process any more"
     for name in ("de", "us"):
         one = trained(results[name])
         assert load(one.folder).booster.save_raw() == alone.package.booster.save_raw()
