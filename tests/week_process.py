@@ -16,6 +16,8 @@ from tests.promotion_process import MLFLOW_STORES
 
 # What such a process imports sooner or later, once for all of them.
 PRELOADED = ["apps.trainer.weekly", "libs.models.report.validation", *MLFLOW_STORES]
+# How long a lock outlives its holder: the next run waits for it, and a busy machine keeps its renewal for seconds.
+HELD_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def run(
     from apps.trainer.weekly import WeeklyRun
     from libs.base import redis_lock
 
-    redis_lock.HELD_S = 1.0
+    redis_lock.HELD_S = HELD_S
     if kill is not None:
         kill.set_up()
     with log.open("a", encoding="utf-8") as file:
