@@ -3,6 +3,7 @@
 `orders` and `returns` grow by one part a delivery; `customers` and `articles` are restated whole, as one part.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -95,6 +96,7 @@ class Lake:
         # week, half of the start-up of preprocessing. The bar that the other one shows is not our progress.
         context = DataContext.get_current()
         context.use_datasource_v2 = context.enable_progress_bars = False
+        logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that no bar is shown
         return self.tables.dataset(table, {market: version.tables[table.name] for market, version in versions.items()})
 
     def count(self, table: Table, market: str) -> int:
