@@ -28,8 +28,8 @@ def deploy(
     """Make Serve run what config and registry say; replicas that stay the same go on answering."""
     from libs.base.endpoints import resolve
     from libs.models.lifecycle import Lifecycle
+    from libs.models.serve_api import status as serve_status
     from libs.models.serving_plan import render
-    from libs.models.serving_plan import status as serve_status
 
     settings = load_environment(environment)
     lifecycle = Lifecycle.of(settings, resolve(settings))
@@ -55,7 +55,7 @@ def _say(changes: list[Change]) -> None:
 def status(*, environment: EnvironmentName = None) -> None:
     """Applications, deployments and replicas as Serve sees them."""
     from libs.base.endpoints import resolve
-    from libs.models.serving_plan import status as serve_status
+    from libs.models.serve_api import status as serve_status
 
     settings = load_environment(environment)
     table = Table("application", "status", "deployment", "status", "replicas")

@@ -11,7 +11,9 @@ _CATCH_UP_LOOK_S, _CATCH_UP_REVIEW_S = 300, 6 * 3600
 
 
 def crontab(environment: Environment, command: str) -> str:
-    """Entries for cron: a look every few minutes, a review a day."""
+    """Entries for cron: a look every few minutes, a review a day; none where the environment is not scheduled."""
+    if not environment.scheduled:
+        return ""
     named = ["--environment", environment.name]
     entries = ((_every(environment), _LOOK), (_daily(environment), _REVIEW))
     lines = [f"{when} {' '.join([command, *what, *named])}\n" for when, what in entries]
@@ -20,6 +22,8 @@ def crontab(environment: Environment, command: str) -> str:
 
 def cron_jobs(environment: Environment, image: str) -> list[dict[str, Any]]:
     """The same as Kubernetes CronJobs."""
+    if not environment.scheduled:
+        return []
     named = ["--environment", environment.name]
     return [
         cron_job(environment, name, when, "Etc/UTC", image, [*what, *named], catch_up_s)

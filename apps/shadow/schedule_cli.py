@@ -8,7 +8,7 @@ import yaml
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from libs.base.environment import REPOSITORY, load_environment
+from libs.base.environment import REPOSITORY, Environment, load_environment
 
 if TYPE_CHECKING:
     from libs.base.cluster_jobs import ClusterJobs
@@ -37,7 +37,9 @@ def run(*, environment: EnvironmentName = None) -> None:
     """Guard and settle every few minutes, and review once a day, until stopped."""
     from libs.base.endpoints import resolve
 
-    resolve(load_environment(environment))  # before Ray is imported, which has to know how to reach the cluster
+    settings = load_environment(environment)
+    settings.require_scheduled()
+    resolve(settings)  # before Ray is imported, which has to know how to reach the cluster
 
     from apps.shadow.scheduler import Scheduler
 
@@ -49,7 +51,9 @@ def start(*, environment: EnvironmentName = None) -> None:
     """Have it run as a job on the cluster, and return."""
     from apps.shadow.scheduler import ROLE
 
-    print(_jobs(environment).keep_running(ROLE, ["schedule", "run"]))
+    settings = load_environment(environment)
+    settings.require_scheduled()
+    print(_jobs(settings).keep_running(ROLE, ["schedule", "run"]))
 
 
 @app.command
@@ -57,7 +61,7 @@ def stop(*, environment: EnvironmentName = None) -> None:
     """Stop it on the cluster; a canary stays at its step, and nothing goes back by itself any more."""
     from apps.shadow.scheduler import ROLE
 
-    found = _jobs(environment).stop_role(ROLE)
+    found = _jobs(load_environment(environment)).stop_role(ROLE)
     print(f"stopped {', '.join(found)}" if found else "no schedule was running")
 
 
@@ -66,7 +70,9 @@ def cron(*, environment: EnvironmentName = None) -> None:
     """Print entries for cron that do the same."""
     from apps.shadow.schedule import crontab
 
-    print(crontab(load_environment(environment), f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
+    settings = load_environment(environment)
+    _say_if_unscheduled(settings)
+    print(crontab(settings, f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
 
 
 @app.command
@@ -78,13 +84,20 @@ def kubernetes(
     """Print Kubernetes CronJobs that do the same."""
     from apps.shadow.schedule import cron_jobs
 
-    print(yaml.safe_dump_all(cron_jobs(load_environment(environment), image), sort_keys=False), end="")
+    settings = load_environment(environment)
+    _say_if_unscheduled(settings)
+    print(yaml.safe_dump_all(cron_jobs(settings, image), sort_keys=False), end="")
 
 
-def _jobs(environment: str | None) -> "ClusterJobs":
+def _say_if_unscheduled(settings: Environment) -> None:
+    """As a comment, which cron and YAML share: what is printed stays something that they take."""
+    if settings.unscheduled:
+        print(f"# {settings.unscheduled}")
+
+
+def _jobs(settings: Environment) -> "ClusterJobs":
     from libs.base.endpoints import resolve
 
-    settings = load_environment(environment)
     endpoints = resolve(settings)
 
     from apps.shadow.scheduler import MODULE

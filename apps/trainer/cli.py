@@ -163,7 +163,7 @@ def logs(
 def run_schedule(*, environment: EnvironmentName = None) -> None:
     """Ask for each market's week when it is due, and admit what is queued, until stopped."""
     settings = load_environment(environment)
-    _require_scheduled(settings)
+    settings.require_scheduled()
     _dispatcher(settings).schedule()
 
 
@@ -171,7 +171,7 @@ def run_schedule(*, environment: EnvironmentName = None) -> None:
 def start(*, environment: EnvironmentName = None) -> None:
     """Have the schedule run as a job on the cluster, and return."""
     settings = load_environment(environment)
-    _require_scheduled(settings)
+    settings.require_scheduled()
     print(_jobs(settings).schedule())
 
 
@@ -206,19 +206,10 @@ def kubernetes(
     print(yaml.safe_dump_all(cron_jobs(settings, image), sort_keys=False), end="")
 
 
-def _require_scheduled(settings: Environment) -> None:
-    if not settings.scheduled:
-        raise DataError(_unscheduled(settings))
-
-
 def _say_if_unscheduled(settings: Environment) -> None:
     """As a comment, which cron and YAML share: what is printed stays something that they take."""
-    if not settings.scheduled:
-        print(f"# {_unscheduled(settings)}")
-
-
-def _unscheduled(settings: Environment) -> str:
-    return f"environment {settings.name!r} is not scheduled: set `scheduled: true` in its environment.yaml"
+    if settings.unscheduled:
+        print(f"# {settings.unscheduled}")
 
 
 def _jobs(settings: Environment) -> "TrainerJobs":

@@ -25,7 +25,8 @@ from libs.models.fleet import train_fleet
 from libs.models.market_training import Untrained
 from libs.models.package import fingerprint
 from libs.models.sampling import in_sample
-from libs.models.serving_plan import Challenger, LiveState, apply, render
+from libs.models.serve_api import apply
+from libs.models.serving_plan import Challenger, LiveState, render
 
 MARKET = "de"
 _WINDOW = "v2-benchmark"

@@ -69,7 +69,7 @@ class Destruction:
         endpoints.prepare_process()
 
         from apps.trainer.jobs import TrainerJobs
-        from libs.models.serving_plan import undeploy
+        from libs.models.serve_api import undeploy
 
         jobs = TrainerJobs(self.environment, endpoints)
         for job in (found := jobs.at_work()):

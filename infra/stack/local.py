@@ -14,7 +14,7 @@ from infra.stack.redis_server import answers, require_redis, start_redis
 from libs.base.endpoints import Endpoints, endpoints_file, leave, resolve
 from libs.base.environment import Environment
 from libs.base.errors import DataError, FitwaveError, TransientError
-from libs.models.serving_plan import require_own_cluster
+from libs.models.serve_api import require_own_cluster
 
 _STOP_S = 15.0
 _ORDER = ("ray", "redis")

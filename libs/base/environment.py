@@ -193,7 +193,8 @@ class Environment(Frozen):
         name: The name of the folder that holds the file.
         branch: Which git branch it is for; only `fitwave env create` writes that.
         production: Whether versions by code that no commit holds, or by another environment, are refused.
-        scheduled: Whether weeks are asked for when they are due; else they are run when somebody asks.
+        scheduled: Whether anything happens by itself: weeks when they are due, the care for windows and canaries; else
+            all of it is run when somebody asks.
         state_dir: The folder of all local state, by default `var` of the repository; each environment has a sub-folder.
         redis_url: The online store; libs/base/redis_url.py tells of Sentinel, Cluster and TLS; null starts one.
         mlflow_uri: The store of the model registry; null starts one.
@@ -253,6 +254,18 @@ class Environment(Frozen):
     def lake(self) -> str:
         """Where the lakehouse is: a URI, or a path on this machine."""
         return self.lake_uri or str(self.home / "lake")
+
+    @property
+    def unscheduled(self) -> str | None:
+        """Why nothing happens by itself, and what to do; None where it does."""
+        if self.scheduled:
+            return None
+        return f"environment {self.name!r} is not scheduled: set `scheduled: true` in its environment.yaml"
+
+    def require_scheduled(self) -> None:
+        """Raises: DataError: nothing happens by itself here."""
+        if self.unscheduled:
+            raise DataError(self.unscheduled)
 
     def market(self, name: str) -> Market:
         """The market of this name.

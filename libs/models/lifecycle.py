@@ -4,6 +4,7 @@ The ledger decides; registry and Serve are always made from it (see `libs.models
 run has left is put right by the next request, whoever makes it.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from libs.models.production import require_fit
 from libs.models.protocol import Step, Walk, run
 from libs.models.registry import Registry, Role, Version
 from libs.models.role_request import Request
-from libs.models.serving_plan import Challenger, LiveState, apply, render
+from libs.models.serve_api import apply
+from libs.models.serving_plan import Challenger, LiveState, render
 
+log = logging.getLogger(__name__)
 # Longer than any single change takes.
 _PATIENCE_S = 300.0
 _REDIS_TIMEOUT_S = 5.0
@@ -59,19 +62,32 @@ class Lifecycle:
         return History(found=Roles(found.get("champion"), found.get("challenger")))
 
     def state(self) -> LiveState:
-        """What Serve is to run: who has which role."""
-        roles = {name: self.history(name).roles for name in self.environment.markets}
-        champions = {name: one.champion for name, one in roles.items() if one.champion}
-        challengers = {name: one.challenger for name, one in roles.items() if one.challenger}
-        return LiveState(
-            {name: self.registry.version(name, number).ref for name, number in champions.items()},
-            {
-                name: Challenger(
-                    self.registry.version(name, number).ref, str(roles[name].window), roles[name].canary_share
-                )
-                for name, number in challengers.items()
-            },
-        )
+        """What Serve is to run: who has which role.
+
+        A version that got its role by hand, in MLflow, and that production is not to have, is left out with a warning:
+        refusing would hold up every other market, and a rollback at night.
+        """
+        champions, challengers = {}, {}
+        for market in self.environment.markets:
+            history = self.history(market)
+            roles = history.roles
+            if champion := self._with_role(history, market, roles.champion):
+                champions[market] = champion.ref
+            if challenger := self._with_role(history, market, roles.challenger):
+                challengers[market] = Challenger(challenger.ref, str(roles.window), roles.canary_share)
+        return LiveState(champions, challengers)
+
+    def _with_role(self, history: History, market: str, number: str | None) -> Version | None:
+        if number is None:
+            return None
+        version = self.registry.version(market, number)
+        if not history.entries:  # nobody was asked when it got the role
+            try:
+                require_fit(self.environment, f"version {number} of market {market!r}", version.tags)
+            except DataError as error:
+                log.warning("not served, though MLflow has a role for it: %s", error)
+                return None
+        return version
 
     @contextmanager
     def unchanging(self) -> Iterator[LiveState]:

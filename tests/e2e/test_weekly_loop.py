@@ -47,7 +47,7 @@ from libs.features.generator.deliveries import cut_off, deliver, scramble_return
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake, LakeVersion
 from libs.features.schema import ARTICLES, CUSTOMERS
-from libs.models import serving_plan
+from libs.models import serve_api
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_log import COMPLETE, read_window
@@ -693,7 +693,7 @@ def test_a_version_that_cannot_be_deployed_loses_its_role_and_blocks_nobody(
 
 def running(world: World) -> dict[str, list[int]]:
     """The pids of the replicas that Serve calls running, by deployment of the live application."""
-    deployments = serving_plan.status(world.endpoints)["applications"]["fitwave-test"]["deployments"]
+    deployments = serve_api.status(world.endpoints)["applications"]["fitwave-test"]["deployments"]
     return {
         name: [one["pid"] for one in deployment["replicas"] if one["state"] == "RUNNING"]
         for name, deployment in deployments.items()

@@ -40,7 +40,7 @@ from libs.features.lake import Lake
 from libs.features.online import OnlineStore
 from libs.features.refresh import Destination, apply_definitions
 from libs.features.sides import Sides, place
-from libs.models import serving_plan
+from libs.models import serve_api
 from libs.models.ledger import Entry, Ledger
 from libs.models.lifecycle import Lifecycle
 from libs.models.pair_writer import PairLog
@@ -202,15 +202,15 @@ def test_a_cluster_that_serves_one_is_refused_to_the_other_and_goes_on(
     environment: Environment, endpoints: Endpoints, world: World, both: Picture
 ) -> None:
     Lifecycle.of(environment, endpoints).publish()
-    before = serving_plan.status(endpoints)["applications"].keys()
+    before = serve_api.status(endpoints)["applications"].keys()
     with pytest.raises(DataError, match=r"serves fitwave-test.*each environment needs a cluster of its own"):
-        serving_plan.require_own_cluster(endpoints, "fix")
+        serve_api.require_own_cluster(endpoints, "fix")
     with pytest.raises(DataError, match="which deploying fitwave-fix would delete"):
-        serving_plan.apply(endpoints, render(load_environment("fix"), endpoints, LiveState({}, {})))
+        serve_api.apply(endpoints, render(load_environment("fix"), endpoints, LiveState({}, {})))
     with pytest.raises(DataError, match="each environment needs a cluster of its own"):
-        serving_plan.undeploy(endpoints, "fix")
-    assert serving_plan.status(endpoints)["applications"].keys() == before
-    serving_plan.require_own_cluster(endpoints, "test")
+        serve_api.undeploy(endpoints, "fix")
+    assert serve_api.status(endpoints)["applications"].keys() == before
+    serve_api.require_own_cluster(endpoints, "test")
 
 
 def test_another_checkout_of_the_branch_is_refused_the_name_in_the_same_redis(
@@ -301,7 +301,7 @@ def test_a_name_can_be_had_again(world: World) -> None:
     [(True, "prod", "changes that no commit holds"), (False, "fix", r"environment 'fix' \(branch 'fix'\) has made it")],
 )
 def test_production_deploys_no_version_of_a_dirty_tree_or_a_branch(
-    world: World, dirty: bool, maker: str, said: str
+    world: World, dirty: bool, maker: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     production = load_environment("prod")
     lifecycle = Lifecycle.of(production, world.endpoints)
@@ -311,4 +311,8 @@ def test_production_deploys_no_version_of_a_dirty_tree_or_a_branch(
     with pytest.raises(DataError, match=f"is production and refuses version {version.number} of market 'de'.*{said}"):
         lifecycle.go_live(version, {})
     assert lifecycle.ledger.entries("de") == []
+    assert lifecycle.state().champions == {}
+    lifecycle.registry.assign("de", "champion", version.number)
+    assert lifecycle.state().champions == {}
+    assert "not served, though MLflow has a role for it: environment 'prod' is production and refuses" in caplog.text
     lifecycle.registry.erase()

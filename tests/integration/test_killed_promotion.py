@@ -29,7 +29,7 @@ from libs.base.errors import DataError, TransientError
 from libs.base.market import Market, Training
 from libs.features.lake import Lake
 from libs.features.tables import build_tables
-from libs.models import serving_plan
+from libs.models import serve_api
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle, RoleStores
 from libs.models.package import fingerprint, load, save
@@ -83,7 +83,7 @@ class World:
         return [f"{one.action} {one.version}" for one in self.lifecycle.ledger.entries(MARKET)]
 
     def application(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = serving_plan.status(self.endpoints)["applications"].get(name, {})
+        found: dict[str, Any] = serve_api.status(self.endpoints)["applications"].get(name, {})
         return found
 
     def answers(self) -> str:

@@ -33,12 +33,12 @@ from libs.features.preprocess import Prepared, preprocess
 from libs.features.refresh import Destination, refresh
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.features.tables import build_tables
-from libs.models import serving_plan
+from libs.models import serve_api
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.live_counts import read_live
 from libs.models.package import Package, fingerprint, save
-from libs.models.serving_plan import challenger_application
+from libs.models.serving_plan import challenger_application, live_application
 from libs.models.training import fit_market
 from tests.environments import environment_in
 from tests.small_market import AS_OF, START, small_market
@@ -98,7 +98,7 @@ class World:
         return [(one.action, one.version, one.canary_share) for one in self.ledger()]
 
     def applications(self) -> dict[str, Any]:
-        return dict(serving_plan.status(self.lifecycle.endpoints)["applications"])
+        return dict(serve_api.status(self.lifecycle.endpoints)["applications"])
 
 
 def configured(environment: Environment, folder: Path, **rollout: Any) -> Environment:
@@ -272,5 +272,5 @@ def wait_until(done: Callable[[], bool]) -> None:
 
 def routers(world: World) -> set[int]:
     """The processes that route."""
-    live = world.applications()[serving_plan.live_application(world.environment.name)]
+    live = world.applications()[live_application(world.environment.name)]
     return {one["pid"] for one in live["deployments"]["ShadowRouter"]["replicas"] if one["state"] == "RUNNING"}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from apps.shadow import scheduler as scheduler_module
+from apps.shadow.cli import app as shadow
 from apps.shadow.schedule import cron_jobs, crontab
 from apps.shadow.scheduler import Scheduler, look
 from libs.base.endpoints import endpoints_file
 from libs.base.environment import Environment
+from libs.base.errors import DataError
 from libs.models.ledger import Entry, Ledger
 from libs.models.lifecycle import Lifecycle
 from tests.environments import NOWHERE, environment_in
@@ -77,3 +79,18 @@ def test_cron_and_kubernetes_are_told_the_same(environment: Environment) -> None
     assert [one["spec"]["schedule"] for one in told] == ["*/2 * * * *", "0 5 * * *"]
     commands = [one["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["command"] for one in told]
     assert commands == [["fitwave", *looks.split()], ["fitwave", *reviews.split()]]
+
+
+def test_an_environment_that_is_not_scheduled_has_no_entries_and_no_schedule_runs_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = environment_in(tmp_path, "main", {"de": {}}, {"scheduled": False})
+    assert (crontab(environment, "fitwave"), cron_jobs(environment, "image")) == ("", [])
+    monkeypatch.setenv("FITWAVE_CONFIG", str(tmp_path / "config"))
+    why = "environment 'main' is not scheduled: set `scheduled: true` in its environment.yaml"
+    for command in (["cron"], ["kubernetes", "--image", "x"]):
+        shadow(["schedule", *command], result_action="return_value")
+        assert capsys.readouterr().out.splitlines()[0] == f"# {why}"
+    for command in (["run"], ["start"]):
+        with pytest.raises(DataError, match="is not scheduled"):
+            shadow(["schedule", *command], result_action="return_value")

@@ -10,7 +10,8 @@ import yaml
 from libs.base.endpoints import Endpoints
 from libs.base.errors import DataError, TransientError
 from libs.models.ray_service import RayService, as_text
-from libs.models.serving_plan import LiveState, apply, render
+from libs.models.serve_api import apply
+from libs.models.serving_plan import LiveState, render
 from tests.environments import SMALL_MARKET, environment_in
 from tests.unit.libs.models.kubernetes_api import PATH, TOKEN, Api, serving
 
