@@ -28,9 +28,10 @@ fi
 
 if [[ ! $resolve -nt requirements.txt ]]; then
     echo "making $resolve of requirements.txt, some minutes the first time"
-    # `--intransitive`: what is not in the lock is not looked for; the override is that of the lock itself.
+    # `--intransitive`: what is not in the lock is not looked for. What the overrides leave out is excluded: Pex forgets an
+    # override when it installs, and keeps an exclusion.
     PEX_SCRIPT=pex3 "$venv/bin/python" "$pex" lock create --style strict --python "$project_python" --intransitive \
-        --override "$(grep -v '^#' requirements-overrides.in)" --pip-version latest-compatible --no-build \
-        -r requirements.txt -o "$resolve.draft"
+        --exclude "$(sed -nE "s/^([a-z0-9-]+); sys_platform == 'never'$/\1/p" requirements-overrides.in)" \
+        --pip-version latest-compatible --no-build -r requirements.txt -o "$resolve.draft"
     mv "$resolve.draft" "$resolve"
 fi
