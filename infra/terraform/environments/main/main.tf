@@ -1,62 +1,30 @@
 # Production: everything in three zones.
 
-locals {
-  name         = "fitwave-main"
-  environments = ["main"]
-  hosts        = { main = var.domain }
-}
-
-module "network" {
-  source          = "../../modules/network"
-  name            = local.name
-  cidr            = var.cidr
-  zones           = var.zones
-  one_nat_gateway = false
-  key_arn         = aws_kms_key.this.arn
-}
-
-module "cluster" {
-  source             = "../../modules/cluster"
-  name               = local.name
-  kubernetes_version = var.kubernetes_version
-  vpc_id             = module.network.vpc_id
-  subnets            = module.network.private_subnets
-  private_cidrs      = module.network.private_cidrs
+module "fitwave" {
+  source             = "../../modules/fitwave"
+  name               = "fitwave-main"
+  region             = var.region
+  zones              = var.zones
+  cidr               = "10.20.0.0/16"
+  one_nat_gateway    = false
+  kubernetes_version = "1.34"
   administrators     = var.administrators
   api_cidrs          = var.api_cidrs
-  environments       = local.environments
-  lake_policies      = module.object_store.policies
-  key_arn            = aws_kms_key.this.arn
+  redis_node_type    = "cache.r7g.large"
+  redis_replicas     = 2
+  bucket             = var.bucket
+  old_versions_days  = 14
+  zone               = var.zone
+  domain             = var.domain
+  hosts              = { main = var.domain }
 }
 
-module "redis" {
-  source    = "../../modules/redis"
-  name      = local.name
-  vpc_id    = module.network.vpc_id
-  subnets   = module.network.private_subnets
-  clients   = module.cluster.node_security_group
-  node_type = var.redis_node_type
-  replicas  = 2
-  key_arn   = aws_kms_key.this.arn
+output "manifests" {
+  description = "By environment, what `fitwave cluster render` needs to know; no secrets."
+  value       = module.fitwave.manifests
 }
 
-module "object_store" {
-  source            = "../../modules/object_store"
-  name              = var.bucket
-  environments      = local.environments
-  key_arn           = aws_kms_key.this.arn
-  old_versions_days = 14
-}
-
-module "domain" {
-  source     = "../../modules/domain"
-  name       = local.name
-  zone       = var.zone
-  domain     = var.domain
-  hosts      = local.hosts
-  vpc_id     = module.network.vpc_id
-  subnets    = module.network.load_balancer_subnets
-  pods       = module.cluster.node_security_group
-  cluster    = module.cluster.name
-  log_bucket = module.object_store.log_bucket
+output "redis_password_secret" {
+  description = "The secret with Redis's password, by name."
+  value       = module.fitwave.redis_password_secret
 }

@@ -16,6 +16,8 @@ TERRAFORM = REPOSITORY / "infra" / "terraform"
 MODULES = {path.name: Folder.read(path) for path in sorted((TERRAFORM / "modules").iterdir())}
 ROOTS = {path.name: Folder.read(path) for path in sorted((TERRAFORM / "environments").iterdir())}
 ALL = {**MODULES, **ROOTS}
+# The module that joins the others; a root has it and nothing else.
+WHOLE = "fitwave"
 
 
 def resources(type_: str) -> dict[str, dict[str, Any]]:
@@ -28,7 +30,7 @@ def resources(type_: str) -> dict[str, dict[str, Any]]:
 
 
 def test_there_is_a_module_for_each_part_and_a_root_for_each_cluster() -> None:
-    assert set(MODULES) == {"network", "cluster", "redis", "object_store", "domain"}
+    assert set(MODULES) == {"network", "cluster", "redis", "object_store", "domain", WHOLE}
     assert set(ROOTS) == {path.stem for path in CLUSTERS.glob("*.yaml")}
 
 
@@ -49,17 +51,17 @@ def test_every_name_that_is_used_is_declared_and_every_one_declared_is_used(name
             assert module in parts
 
 
-@pytest.mark.parametrize("name", ROOTS)
-def test_a_root_gives_every_module_exactly_its_variables_and_uses_all_that_they_say(name: str) -> None:
-    root = ROOTS[name]
-    parts = root.named("module")
-    assert set(parts) == set(MODULES)
+@pytest.mark.parametrize("name", [*ROOTS, WHOLE])
+def test_every_module_is_given_exactly_its_variables_and_all_that_it_says_is_used(name: str) -> None:
+    folder = ALL[name]
+    parts = folder.named("module")
+    assert set(parts) == ({WHOLE} if name in ROOTS else set(MODULES) - {WHOLE})
     for module, given in parts.items():
-        assert plain(given["source"]) == f"../../modules/{module}"
+        assert plain(given["source"]) == ("../../modules/" if name in ROOTS else "../") + module
         passed = {key for key in given if not key.startswith("__")} - {"source"}
         assert passed == set(MODULES[module].named("variable"))
-    outputs = {(module, output) for module, found in MODULES.items() for output in found.named("output")}
-    assert {(module, output) for kind, module, output in root.references() if kind == "module"} == outputs
+    outputs = {(module, output) for module in parts for output in MODULES[module].named("output")}
+    assert {(module, output) for kind, module, output in folder.references() if kind == "module"} == outputs
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -91,9 +93,8 @@ def test_the_state_is_remote_encrypted_and_locked(name: str) -> None:
     assert plain(s3["key"]) == f"fitwave/{name}.tfstate"
 
 
-@pytest.mark.parametrize("name", ROOTS)
-def test_what_terraform_says_is_what_manifests_need(name: str) -> None:
-    text = (TERRAFORM / "environments" / name / "outputs.tf").read_text()
+def test_what_terraform_says_is_what_manifests_need() -> None:
+    text = (TERRAFORM / "modules" / WHOLE / "outputs.tf").read_text()
     said = re.findall(r"^      (\w+) += ", text, re.MULTILINE)
     assert sorted(said) == sorted(Provisioned.model_fields)
 
@@ -105,11 +106,7 @@ def test_the_world_reaches_port_443_of_the_load_balancer_and_nothing_else() -> N
     groups = resources("aws_security_group")
     assert groups
     assert not [name for name, body in groups.items() if {"ingress", "egress"} & body.keys()]
-    assert not any("0.0.0.0/0" in text for text in _texts_of("api_cidrs"))
-
-
-def _texts_of(variable: str) -> list[str]:
-    return [str(root.named("variable")[variable].get("default")) for root in ROOTS.values()]
+    assert [root.named("variable")["api_cidrs"]["default"] for root in ROOTS.values()] == [[], []]
 
 
 def test_what_is_stored_is_encrypted_with_the_one_key() -> None:
@@ -156,7 +153,8 @@ def test_pods_get_their_rights_by_the_names_that_manifests_give_them() -> None:
 
 
 def test_manifests_are_held_against_the_schemas_of_the_kubernetes_that_is_asked_for() -> None:
-    assert set(_texts_of("kubernetes_version")) == {f'"{KUBERNETES[1:5]}"'}
+    asked = {plain(root.named("module")[WHOLE]["kubernetes_version"]) for root in ROOTS.values()}
+    assert asked == {KUBERNETES[1:5]}
 
 
 def test_no_file_holds_a_secret() -> None:

@@ -1,7 +1,7 @@
 output "manifests" {
   description = "By environment, what `fitwave cluster render` needs to know; no secrets."
   value = {
-    for environment, host in local.hosts : environment => {
+    for environment, host in var.hosts : environment => {
       host                = host
       region              = var.region
       image_repository    = module.cluster.image_repository
