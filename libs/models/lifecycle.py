@@ -54,40 +54,39 @@ class Lifecycle:
         )
 
     def history(self, market: str) -> History:
-        """What the ledger says of a market; where it is empty, the registry's roles stand."""
+        """What the ledger says of a market; where it is empty, the registry's roles stand.
+
+        A version that got its role by hand, in MLflow, and that production is not to have, has none, and a warning says
+        so: refusing would hold up every other market, and a rollback at night.
+        """
         entries = tuple(self.ledger.entries(market))
         if entries:
             return History(entries, self.ledger.is_settled(market, len(entries)))
-        found = {role: version.number for role, version in self.registry.holders(market).items()}
+        found = {role: one.number for role, one in self.registry.holders(market).items() if self._is_fit(one)}
         return History(found=Roles(found.get("champion"), found.get("challenger")))
 
+    def _is_fit(self, version: Version) -> bool:
+        try:
+            require_fit(self.environment, _named(version), version.tags)
+        except DataError as error:
+            log.warning("not served, though MLflow has a role for it: %s", error)
+            return False
+        return True
+
     def state(self) -> LiveState:
-        """What Serve is to run: who has which role.
-
-        A version that got its role by hand, in MLflow, and that production is not to have, is left out with a warning:
-        refusing would hold up every other market, and a rollback at night.
-        """
-        champions, challengers = {}, {}
-        for market in self.environment.markets:
-            history = self.history(market)
-            roles = history.roles
-            if champion := self._with_role(history, market, roles.champion):
-                champions[market] = champion.ref
-            if challenger := self._with_role(history, market, roles.challenger):
-                challengers[market] = Challenger(challenger.ref, str(roles.window), roles.canary_share)
-        return LiveState(champions, challengers)
-
-    def _with_role(self, history: History, market: str, number: str | None) -> Version | None:
-        if number is None:
-            return None
-        version = self.registry.version(market, number)
-        if not history.entries:  # nobody was asked when it got the role
-            try:
-                require_fit(self.environment, f"version {number} of market {market!r}", version.tags)
-            except DataError as error:
-                log.warning("not served, though MLflow has a role for it: %s", error)
-                return None
-        return version
+        """What Serve is to run: who has which role."""
+        roles = {name: self.history(name).roles for name in self.environment.markets}
+        champions = {name: one.champion for name, one in roles.items() if one.champion}
+        challengers = {name: one.challenger for name, one in roles.items() if one.challenger}
+        return LiveState(
+            {name: self.registry.version(name, number).ref for name, number in champions.items()},
+            {
+                name: Challenger(
+                    self.registry.version(name, number).ref, str(roles[name].window), roles[name].canary_share
+                )
+                for name, number in challengers.items()
+            },
+        )
 
     @contextmanager
     def unchanging(self) -> Iterator[LiveState]:
@@ -133,6 +132,10 @@ class Lifecycle:
         if version.number == roles.challenger:
             return "challenger"
         return walk.history.statuses().get(version.number, version.tags)["fitwave.status"]
+
+
+def _named(version: Version) -> str:
+    return f"version {version.number} of market {version.market!r}"
 
 
 def _alone(client: Redis, environment: Environment) -> AbstractContextManager[Held]:
@@ -187,8 +190,7 @@ class RoleStores:
         assert walk.entry is not None
         if walk.entry.action in _GIVES_A_NEW_ROLE:
             version = self._lifecycle.registry.version(walk.entry.market, walk.entry.version)
-            what = f"version {version.number} of market {version.market!r}"
-            require_fit(self._lifecycle.environment, what, version.tags)
+            require_fit(self._lifecycle.environment, _named(version), version.tags)
         return self._lifecycle.ledger.append(walk.entry, after=walk.history.mark.number)
 
     def _assign(self, walk: Walk, role: Role) -> None:

@@ -314,5 +314,6 @@ def test_production_deploys_no_version_of_a_dirty_tree_or_a_branch(
     assert lifecycle.state().champions == {}
     lifecycle.registry.assign("de", "champion", version.number)
     assert lifecycle.state().champions == {}
+    assert lifecycle.history("de").roles.champion is None, "or the next challenger's entry would keep it"
     assert "not served, though MLflow has a role for it: environment 'prod' is production and refuses" in caplog.text
     lifecycle.registry.erase()
