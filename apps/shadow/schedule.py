@@ -12,25 +12,26 @@ _CATCH_UP_LOOK_S, _CATCH_UP_REVIEW_S = 300, 6 * 3600
 
 def crontab(environment: Environment, command: str) -> str:
     """Entries for cron: a look every few minutes, a review a day; none where the environment is not scheduled."""
-    if not environment.scheduled:
-        return ""
-    named = ["--environment", environment.name]
-    entries = ((_every(environment), _LOOK), (_daily(environment), _REVIEW))
-    lines = [f"{when} {' '.join([command, *what, *named])}\n" for when, what in entries]
-    return "".join(["CRON_TZ=UTC\n", *lines])
+    lines = [f"{when} {' '.join([command, *what])}\n" for _, when, what, _ in _entries(environment)]
+    return "".join(["CRON_TZ=UTC\n", *lines]) if lines else ""
 
 
 def cron_jobs(environment: Environment, image: str) -> list[dict[str, Any]]:
     """The same as Kubernetes CronJobs."""
+    return [
+        cron_job(environment, name, when, "Etc/UTC", image, what, catch_up_s)
+        for name, when, what, catch_up_s in _entries(environment)
+    ]
+
+
+def _entries(environment: Environment) -> list[tuple[str, str, list[str], int]]:
+    """Of each: its name, when it is due, what is given, and for how long it is made up for."""
     if not environment.scheduled:
         return []
     named = ["--environment", environment.name]
     return [
-        cron_job(environment, name, when, "Etc/UTC", image, [*what, *named], catch_up_s)
-        for name, when, what, catch_up_s in (
-            ("shadow-look", _every(environment), _LOOK, _CATCH_UP_LOOK_S),
-            ("shadow-review", _daily(environment), _REVIEW, _CATCH_UP_REVIEW_S),
-        )
+        ("shadow-look", _every(environment), [*_LOOK, *named], _CATCH_UP_LOOK_S),
+        ("shadow-review", _daily(environment), [*_REVIEW, *named], _CATCH_UP_REVIEW_S),
     ]
 
 

@@ -1,14 +1,12 @@
 """`fitwave shadow schedule`: have windows, canaries and promoted versions seen to without a person."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import yaml
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from libs.base.environment import REPOSITORY, Environment, load_environment
+from libs.base.environment import Environment, load_environment
+from libs.base.schedule_entries import print_cron_jobs, print_crontab
 
 if TYPE_CHECKING:
     from libs.base.cluster_jobs import ClusterJobs
@@ -70,9 +68,7 @@ def cron(*, environment: EnvironmentName = None) -> None:
     """Print entries for cron that do the same."""
     from apps.shadow.schedule import crontab
 
-    settings = load_environment(environment)
-    _say_if_unscheduled(settings)
-    print(crontab(settings, f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
+    print_crontab(load_environment(environment), crontab)
 
 
 @app.command
@@ -85,14 +81,7 @@ def kubernetes(
     from apps.shadow.schedule import cron_jobs
 
     settings = load_environment(environment)
-    _say_if_unscheduled(settings)
-    print(yaml.safe_dump_all(cron_jobs(settings, image), sort_keys=False), end="")
-
-
-def _say_if_unscheduled(settings: Environment) -> None:
-    """As a comment, which cron and YAML share: what is printed stays something that they take."""
-    if settings.unscheduled:
-        print(f"# {settings.unscheduled}")
+    print_cron_jobs(settings, cron_jobs(settings, image))
 
 
 def _jobs(settings: Environment) -> "ClusterJobs":

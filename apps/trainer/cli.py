@@ -2,18 +2,16 @@
 
 import os
 import re
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import yaml
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from libs.base.environment import REPOSITORY, Environment, load_environment
+from libs.base.environment import Environment, load_environment
 from libs.base.errors import DataError
 from libs.base.logs import in_words
+from libs.base.schedule_entries import print_cron_jobs, print_crontab
 
 if TYPE_CHECKING:
     from apps.trainer.dispatcher import Dispatcher
@@ -187,9 +185,7 @@ def cron(*, environment: EnvironmentName = None) -> None:
     """Print entries for cron that submit each market's week when it is due."""
     from apps.trainer.schedule import crontab
 
-    settings = load_environment(environment)
-    _say_if_unscheduled(settings)
-    print(crontab(settings, f"cd {REPOSITORY} && {Path(sys.prefix) / 'bin' / 'fitwave'}"), end="")
+    print_crontab(load_environment(environment), crontab)
 
 
 @schedule.command
@@ -202,14 +198,7 @@ def kubernetes(
     from apps.trainer.schedule import cron_jobs
 
     settings = load_environment(environment)
-    _say_if_unscheduled(settings)
-    print(yaml.safe_dump_all(cron_jobs(settings, image), sort_keys=False), end="")
-
-
-def _say_if_unscheduled(settings: Environment) -> None:
-    """As a comment, which cron and YAML share: what is printed stays something that they take."""
-    if settings.unscheduled:
-        print(f"# {settings.unscheduled}")
+    print_cron_jobs(settings, cron_jobs(settings, image))
 
 
 def _jobs(settings: Environment) -> "TrainerJobs":
