@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration slow lint types format reference lock portability pants redeploy clean
+.PHONY: help setup demo test unit integration slow chaos lint types format reference lock portability pants redeploy clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the targets.
@@ -42,6 +42,13 @@ integration: setup ## Run the integration and end-to-end tests: real Redis, MLfl
 
 slow: setup ## Run the slow ones: a killed node, actor or job, and canaries in live traffic.
 	@$(BIN)/python -m pytest -q -m slow tests/integration tests/e2e
+
+chaos: setup ## Break the running product and count; makes the table of docs/reliability.md. An hour.
+	@rm -rf var/figures
+	@failed=0; export FIGURES=var/figures; \
+		$(BIN)/python -m pytest -q -m row tests/unit tests/integration tests/e2e || failed=1; \
+		$(BIN)/python -m pytest -q tests/chaos || failed=1; \
+		$(BIN)/python -m tests.reliability $$FIGURES; exit $$failed
 
 lint: setup ## Check style, formatting, and which layer imports which.
 	@$(BIN)/ruff check .

@@ -1,12 +1,13 @@
 """The one Redis and the one Ray cluster of a test session."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.reliability import Row, keep
 from tests.session import SESSION_FOLDER, SESSION_HOME
 
 if TYPE_CHECKING:
@@ -15,11 +16,44 @@ if TYPE_CHECKING:
     from tests.collector import Collector
 
 
+_FIGURES = pytest.StashKey[list[str]]()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for marker in ("integration", "e2e"):
             if f"/tests/{marker}/" in item.path.as_posix():
                 item.add_marker(marker)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes what a test with a `row` mark has measured, before it is judged: `tests.reliability`."""
+    figures: list[str] = []
+    request.node.stash[_FIGURES] = figures
+    return figures.append
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    mark = item.get_closest_marker("row")
+    if mark is not None and call.when == "call":
+        number, what, bar = mark.args
+        figures: list[str] = item.stash[_FIGURES]
+        row = Row(number, what, bar, item.nodeid, tuple(figures), report.passed)
+        keep(row)
+        report.user_properties.append(("row", str(row)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]:
+        for name, value in report.user_properties:
+            if name == "row":
+                terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(scope="session")
