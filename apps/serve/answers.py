@@ -1,6 +1,7 @@
 """The gateway's public answers: what a router's answer becomes for the one who asked."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
 from starlette.responses import Response
@@ -16,10 +17,16 @@ _NAMED_ARTICLES = 5
 _ENCODER = msgspec.json.Encoder()
 
 
+Degraded = Literal["features_unavailable", "features_stale"]
+
+
 class Recommendations(msgspec.Struct, frozen=True):
     """The answers for one customer, one for each article asked about, in the order asked.
 
     `features_as_of` is up to when orders and returns are known to the answers; null if nothing is online yet.
+    `degraded` is why they rest on less than they should, or null: `features_unavailable`, the customer's and articles'
+    features could not be read, so what was read before stands for them, or the market's customers as a whole;
+    `features_stale`, they are older than this gateway's limit.
     """
 
     request_id: str
@@ -27,6 +34,7 @@ class Recommendations(msgspec.Struct, frozen=True):
     customer_id: str
     model_version: str
     features_as_of: datetime | None
+    degraded: Degraded | None
     recommendations: list[Recommendation]
 
 
@@ -38,6 +46,7 @@ class _Encoded(msgspec.Struct, frozen=True):
     customer_id: str
     model_version: str
     features_as_of: datetime | None
+    degraded: Degraded | None
     recommendations: list[msgspec.Raw]
 
 
@@ -66,7 +75,17 @@ def json_response(value: msgspec.Struct) -> Response:
     return Response(_ENCODER.encode(value), media_type="application/json")
 
 
-def recommendations_response(query: SizeQuery, answer: SizeAnswer) -> Response:
+def degraded(answer: SizeAnswer, age_limit_days: float | None) -> Degraded | None:
+    """Why an answer rests on less than it should, if it does."""
+    if answer.store_away:
+        return "features_unavailable"
+    if answer.features_as_of is None or age_limit_days is None:
+        return None
+    is_stale = datetime.now(UTC) - answer.features_as_of > timedelta(days=age_limit_days)
+    return "features_stale" if is_stale else None
+
+
+def recommendations_response(query: SizeQuery, answer: SizeAnswer, why_degraded: Degraded | None) -> Response:
     """The answer to one query as a response.
 
     Raises:
@@ -80,7 +99,13 @@ def recommendations_response(query: SizeQuery, answer: SizeAnswer) -> Response:
         raise Problem(Kind.UNKNOWN_ARTICLES, _unknown_articles(query), headers)
     parts = [msgspec.Raw(found.body) for found in answer.recommendations]
     body = _Encoded(
-        query.request_id, query.market, query.customer_id, answer.model_version, answer.features_as_of, parts
+        request_id=query.request_id,
+        market=query.market,
+        customer_id=query.customer_id,
+        model_version=answer.model_version,
+        features_as_of=answer.features_as_of,
+        degraded=why_degraded,
+        recommendations=parts,
     )
     return Response(_ENCODER.encode(body), headers=headers, media_type="application/json")
 

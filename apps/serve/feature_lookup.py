@@ -10,6 +10,9 @@ from libs.calls.called import Called
 from libs.features.snapshot import Question
 from libs.features.wire import pack
 
+# A read takes milliseconds. A shopper rather has an answer that rests on less than waits for a store that stands still.
+_PATIENCE_S = 0.2
+
 
 class FeatureLookup(Called):
     """Reads the features of a batch of questions, all of one market."""
@@ -22,15 +25,11 @@ class FeatureLookup(Called):
         from libs.features.sides import Sides
 
         super().__init__("FeatureLookup", {LOOK_UP: self.look_up}, telemetry)
-        store = OnlineStore.open(environment, Path(home), redis_url)
-        self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment))
+        store = OnlineStore.open(environment, Path(home), redis_url, _PATIENCE_S)
+        self._lookup = OnlineLookup(store, views(), Sides(redis_url, environment, timeout_s=_PATIENCE_S))
 
     async def look_up(self, market: str, questions: list[Question]) -> bytes:
-        """The features as `libs.features.wire.pack` makes them: whoever uses them opens them.
-
-        Raises:
-            TransientError: the online store is away.
-        """
+        """The features as `libs.features.wire.pack` makes them: whoever uses them opens them."""
         begin = time.perf_counter()
         features = pack(self._lookup.look_up(market, questions))
         self.meter.observe(STAGE_SECONDS, time.perf_counter() - begin, market, "features")

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from apps.serve import request_body
 from apps.serve.access import Access
-from apps.serve.answers import Health, Markets, MarketState, json_response, recommendations_response
+from apps.serve.answers import Health, Markets, MarketState, degraded, json_response, recommendations_response
 from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
@@ -186,7 +186,10 @@ class Gateway(Served):
         self._measurements.recommendations(market, answer.recommendations)
         if answer.features_as_of is not None:
             self._measurements.features(market, answer.features_as_of)
-        return recommendations_response(query, answer)
+        why_degraded = degraded(answer, self._settings.features_age_limit_days)
+        if why_degraded is not None:
+            self._measurements.degraded(market, why_degraded)
+        return recommendations_response(query, answer, why_degraded)
 
     def _require_champion(self, market: str, key: ApiKey) -> None:
         """Raises: Problem: 404 no such market, 403 not this key's, 503 it has no champion."""

@@ -7,6 +7,7 @@ from libs.base.meter import Meter
 from libs.base.metrics import (
     BATCH_REQUESTS,
     CALLS,
+    DEGRADED,
     FEATURES_AS_OF,
     RECOMMENDATIONS,
     REQUEST_SECONDS,
@@ -47,6 +48,10 @@ class Measurements:
         """Count the answers of one request."""
         for recommendation in recommendations:
             self._meter.count(RECOMMENDATIONS, market, recommendation.outcome)
+
+    def degraded(self, market: str, reason: str) -> None:
+        """Count one request whose answer rests on less than it should."""
+        self._meter.count(DEGRADED, market, reason)
 
     def features(self, market: str, as_of: datetime) -> None:
         """Note how fresh the features of an answer are."""

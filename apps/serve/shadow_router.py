@@ -168,6 +168,6 @@ def _split(queries: list[SizeQuery], scored: Scored) -> list[SizeAnswer]:
     for query in queries:
         end = start + len(query.article_ids)
         found = scored.recommendations[start:end]
-        answers.append(SizeAnswer(query.request_id, scored.version, found, scored.features_as_of))
+        answers.append(SizeAnswer(query.request_id, scored.version, found, scored.features_as_of, scored.store_away))
         start = end
     return answers

@@ -54,6 +54,7 @@ class Gateway(Frozen):
         max_waiting_requests: Requests of one market that wait for a batch.
         max_requests_at_once: Requests of all markets that a replica has at once; taken when the cluster starts.
         max_requests_queued: Requests that wait before all replicas; taken when the cluster starts.
+        features_age_limit_days: Answers by older features say that they are degraded; null: none do.
         requests_per_minute: The rate of one API key; beyond it the answer is 429.
     """
 
@@ -68,6 +69,7 @@ class Gateway(Frozen):
     max_waiting_requests: int = Field(default=128, ge=1)
     max_requests_at_once: int = Field(default=128, ge=1)
     max_requests_queued: int = Field(default=16, ge=1)
+    features_age_limit_days: float | None = Field(default=15.0, gt=0)
     requests_per_minute: int = Field(default=600_000, ge=1)
 
 

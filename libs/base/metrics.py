@@ -63,6 +63,12 @@ RECOMMENDATIONS = Metric(
     ("market", "outcome"),
     "Answers for single articles, by what they say.",
 )
+DEGRADED = Metric(
+    "fitwave_degraded_total",
+    "counter",
+    ("market", "reason"),
+    "Requests whose answer rests on less than it should, since features could not be read or are too old.",
+)
 FEATURES_AS_OF = Metric(
     "fitwave_features_as_of_timestamp_seconds",
     "gauge",
@@ -152,6 +158,7 @@ METRICS = (
     BATCH_ARTICLES,
     CALLS,
     RECOMMENDATIONS,
+    DEGRADED,
     FEATURES_AS_OF,
     MODEL_INFO,
     SHADOW_PAIRS,

@@ -113,7 +113,8 @@ def _resolved(url: str) -> str:
 
 
 def connect(url: str, timeout_s: float, *, retry: bool = True) -> redis.Redis:
-    """A client that waits so long for each answer, and, with `retry`, tries once more at once what has failed.
+    """A client that waits so long for each answer, and, with `retry`, tries once more at once on a new connection when
+    one was lost.
 
     Raises:
         DataError: the URL is none.
@@ -121,7 +122,7 @@ def connect(url: str, timeout_s: float, *, retry: bool = True) -> redis.Redis:
     """
     found = RedisUrl.parse(url)
     # redis-py itself would go on for some seconds, while a shopper waits.
-    common = _common(found, timeout_s) | {"retry": redis.retry.Retry(NoBackoff(), int(retry))}
+    common = _common(found, timeout_s) | {"retry": redis.retry.Retry(NoBackoff(), int(retry), (redis.ConnectionError,))}
     if found.kind == "sentinel":
         sentinels = redis.sentinel.Sentinel(
             list(found.nodes), sentinel_kwargs=_of_sentinels(found, timeout_s), db=found.db, **common

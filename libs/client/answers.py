@@ -83,6 +83,7 @@ class Recommendations:
     """The answers for one customer, one for each article asked about, in the order asked.
 
     `features_as_of` is up to when orders and returns are known to the answers; None if nothing is online yet.
+    `degraded` is why they rest on less than they should: features that could not be read, or are too old.
     """
 
     request_id: str
@@ -90,6 +91,7 @@ class Recommendations:
     customer_id: str
     model_version: str
     features_as_of: datetime | None
+    degraded: Literal["features_unavailable", "features_stale"] | None
     recommendations: tuple[Recommendation, ...]
 
     @classmethod
@@ -102,6 +104,8 @@ class Recommendations:
             customer_id=json["customer_id"],
             model_version=json["model_version"],
             features_as_of=None if as_of is None else datetime.fromisoformat(as_of),
+            # Gateways of earlier releases do not say.
+            degraded=json.get("degraded"),
             recommendations=tuple(Recommendation.of(one) for one in json["recommendations"]),
         )
 

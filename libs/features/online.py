@@ -49,14 +49,14 @@ class OnlineStore:
         self._store._client = client
 
     @classmethod
-    def open(cls, environment: str, home: Path, redis_url: str) -> "OnlineStore":
-        """The store of an environment, whose `home` takes Feast's registry file.
+    def open(cls, environment: str, home: Path, redis_url: str, timeout_s: float = REDIS_TIMEOUT_S) -> "OnlineStore":
+        """The store of an environment, whose `home` takes Feast's registry file; each answer is waited for so long.
 
         Raises:
             DataError: the URL is none.
             TransientError: it is a Cluster's, and no node of it answers.
         """
-        return cls(repository(environment, home, redis_url), connect(redis_url, REDIS_TIMEOUT_S))
+        return cls(repository(environment, home, redis_url), connect(redis_url, timeout_s))
 
     def write(
         self,

@@ -76,9 +76,15 @@ def place(market: str, side: str) -> str:
 class Sides:
     """The sides of one environment's markets, in Redis beside the features."""
 
-    def __init__(self, redis_url: str, environment: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        environment: str,
+        clock: Callable[[], float] = time.monotonic,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
         # No second attempt: what is asked here is asked again by the next request.
-        self._redis = connect(redis_url, _TIMEOUT_S, retry=False)
+        self._redis = connect(redis_url, timeout_s, retry=False)
         self._environment = environment
         self._clock = clock
         self._seen: dict[str, tuple[float, Live | None]] = {}
@@ -124,6 +130,11 @@ class Sides:
         if looked is None or now - looked >= _LOOK_EVERY_S:
             live = self.live(market)
             self._seen[market] = (now, live)
+        return live
+
+    def last_seen(self, market: str) -> Live | None:
+        """What was live when somebody last looked, without asking Redis."""
+        _, live = self._seen.get(market, (None, None))
         return live
 
     def make_live(self, market: str, side: str, as_of: datetime) -> Live:

@@ -33,12 +33,14 @@ class Snapshot:
 
     `known` holds the indices of the questions whose article is online; `requests` is over those only, in that order,
     and so are the labels in `sizes`; `as_of` is the cut-off of the features, None before a market's first refresh.
+    `store_away`: the online store did not answer, so this is what was read before, and what is not known may be there.
     """
 
     known: list[int]
     requests: Requests
     sizes: list[list[str]]
     as_of: datetime | None = None
+    store_away: bool = False
 
     def select(self, questions: Sequence[int]) -> "Snapshot":
         """The same features for some of the batch's questions only, in the order given."""
@@ -59,6 +61,7 @@ class Snapshot:
             ),
             sizes=[self.sizes[row] for row in rows],
             as_of=self.as_of,
+            store_away=self.store_away,
         )
 
 

@@ -24,6 +24,7 @@ class _Wire(msgspec.Struct, array_like=True):
     history_offsets: bytes
     chosen: bytes
     as_of: datetime | None
+    store_away: bool = False
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -44,6 +45,7 @@ def pack(snapshot: Snapshot) -> bytes:
             history_offsets=requests.history_offsets.tobytes(),
             chosen=requests.chosen.tobytes(),
             as_of=snapshot.as_of,
+            store_away=snapshot.store_away,
         )
     )
 
@@ -63,6 +65,7 @@ def unpack(packed: bytes) -> Snapshot:
         ),
         sizes=wire.sizes,
         as_of=wire.as_of,
+        store_away=wire.store_away,
     )
 
 

@@ -49,7 +49,9 @@ class Basis(msgspec.Struct, frozen=True):
 
 
 class Recommendation(msgspec.Struct, frozen=True):
-    """The answer for one article. Abstained or unknown: `size` is null and `abstention_reason` says why."""
+    """The answer for one article. Abstained or unknown: `size` is null and `abstention_reason` says why;
+    `features_unavailable`: what is known of the article could not be read.
+    """
 
     article_id: str
     size: str | None
@@ -90,12 +92,16 @@ def answered(recommendation: Recommendation) -> Answered:
 
 
 class SizeAnswer(msgspec.Struct, frozen=True):
-    """The router's answer to one query, in the order of its articles, and the cut-off of the features it rests on."""
+    """The router's answer to one query, in the order of its articles, and the cut-off of the features it rests on.
+
+    `store_away`: these were not looked up, since the online store did not answer.
+    """
 
     request_id: str
     model_version: str
     recommendations: list[Answered]
     features_as_of: datetime | None = None
+    store_away: bool = False
 
 
 class ModelRef(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """From probabilities per size to an answer: the best size, a second best, or an abstention with its reason."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -14,15 +15,17 @@ from libs.models.package import Card, Package
 
 # Digits of a probability in an answer: more would be noise.
 _DIGITS = 4
+_Unanswered = Literal["unknown_article", "features_unavailable"]
 
 
 def recommend(package: Package, snapshot: Snapshot, article_ids: Sequence[str]) -> list[Recommendation]:
     """Answer every question of a snapshot in one vectorised pass.
 
     Shape: `article_ids` is over all n questions, the answers too; questions whose article is not online are answered
-    as `unknown_article`.
+    as `unknown_article`, or, while the online store is away and nobody can tell, as `features_unavailable`.
     """
-    answers = [unknown_article(article) for article in article_ids]
+    reason: _Unanswered = "features_unavailable" if snapshot.store_away else "unknown_article"
+    answers = [_without_features(article, reason) for article in article_ids]
     if not snapshot.known:
         return answers
     predicted = package.predict(snapshot.requests)
@@ -34,9 +37,8 @@ def recommend(package: Package, snapshot: Snapshot, article_ids: Sequence[str]) 
     return answers
 
 
-def unknown_article(article_id: str) -> Recommendation:
-    """The answer for an article that has no online features."""
-    return Recommendation(article_id, None, None, None, True, "unknown_article", None, [], [])
+def _without_features(article_id: str, reason: _Unanswered) -> Recommendation:
+    return Recommendation(article_id, None, None, None, True, reason, None, [], [])
 
 
 def _answer(

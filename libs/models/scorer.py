@@ -43,6 +43,6 @@ class Scorer:
         begin = time.perf_counter()
         answers = [answered(one) for one in recommend(package, snapshot, article_ids)]
         seconds = time.perf_counter() - begin
-        if self._traffic is not None:
+        if self._traffic is not None and not snapshot.store_away:
             self._traffic.look(market, ref, package, snapshot)
-        return Scored(ref.version, answers, seconds, snapshot.as_of)
+        return Scored(ref.version, answers, seconds, snapshot.as_of, snapshot.store_away)

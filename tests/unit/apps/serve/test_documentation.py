@@ -9,7 +9,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from apps.serve.answers import Recommendations
+from apps.serve.answers import Degraded, Recommendations
 from apps.serve.documentation import openapi, to_openapi_3_0
 from apps.serve.problems import Kind
 from libs.models.contract import SecondBest
@@ -64,7 +64,9 @@ def test_real_answers_fit_their_schema() -> None:
     full = msgspec.structs.replace(recommendation("a"), second_best=SecondBest("39", 0.1), reasons=["runs small"])
     for found in (full, recommendation("a"), recommendation("a", "unknown_article")):
         for as_of in (None, datetime(2026, 7, 6, tzinfo=UTC)):
-            body = msgspec.json.decode(msgspec.json.encode(Recommendations("r", "de", "c", "3", as_of, [found])))
+            why: Degraded | None = None if as_of is None else "features_stale"
+            answered = Recommendations("r", "de", "c", "3", as_of, why, [found])
+            body = msgspec.json.decode(msgspec.json.encode(answered))
             check("Recommendations", body)
 
 
