@@ -16,6 +16,7 @@ from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from libs.base.errors import InvariantError
 from libs.calls.connection import Connection, ReplicaLost, open_connection
 from libs.calls.frames import Busy, Method
 from libs.calls.replicas import Replica, Replicas
@@ -29,6 +30,9 @@ Way = Literal["direct", "serve"]
 _TRIES = 3
 # A replica that could not be reached is not asked for this long: Serve needs about as much to notice that it died.
 _AVOID_S = 2.0
+# A replica of several that has not been heard of for so long, while calls wait, may stand still: Serve needs seconds to
+# find out.
+_SILENT_S = 0.25
 # What a call by Serve's handle gets when the replica, or one behind it, dies or drains. A bug is none of them.
 _LOST_IN_SERVE = (RayActorError, RayServeException, grpc.aio.AioRpcError)
 
@@ -73,6 +77,29 @@ class Caller:
             self._counted("serve")
             return await self._by_serve(method, arguments)
         self._counted("direct")
+        if len(self._known) == 1:
+            return await self._direct(replica, method, arguments)
+        return await self._hedged(replica, method, arguments)
+
+    async def _hedged(self, replica: Replica, method: Method[R], arguments: tuple[Any, ...]) -> R:
+        """The replica's answer, or another one's if this one is silent."""
+        loop = asyncio.get_running_loop()
+        asked = [loop.create_task(self._direct(replica, method, arguments))]
+        try:
+            while not asked[0].done() and not self._is_silent(replica):
+                await asyncio.wait(asked, timeout=_SILENT_S)
+            if not asked[0].done():
+                self._avoided[replica] = time.monotonic() + _AVOID_S
+                other = self._least_busy()
+                if other is not None:
+                    log.warning("%s: %s is silent", self._handle.deployment_name, replica.port)
+                    asked.append(loop.create_task(self._direct(other, method, arguments)))
+            return await _first_answer(asked)
+        finally:
+            for task in asked:
+                task.cancel()
+
+    async def _direct(self, replica: Replica, method: Method[R], arguments: tuple[Any, ...]) -> R:
         try:
             connection = await self._connection(replica)
             return await connection.call(method, arguments)
@@ -80,6 +107,10 @@ class Caller:
             self._connections.pop(replica, None)
             self._avoided[replica] = time.monotonic() + _AVOID_S
             raise
+
+    def _is_silent(self, replica: Replica) -> bool:
+        task = self._connections.get(replica)
+        return task is not None and _is_connected(task) and task.result().is_silent(_SILENT_S)
 
     def _counted(self, way: Way) -> None:
         if self._count is not None:
@@ -134,6 +165,17 @@ class Caller:
         except _LOST_IN_SERVE as error:
             raise ReplicaLost(f"Serve lost a replica of {self._handle.deployment_name}: {error}") from error
         return result
+
+
+async def _first_answer(asked: "list[asyncio.Task[R]]") -> R:
+    """What the first of them answers; the last one's error if none does."""
+    for count, answered in enumerate(asyncio.as_completed(asked), start=1):
+        try:
+            return await answered
+        except (ReplicaLost, Busy):
+            if count == len(asked):
+                raise
+    raise InvariantError("nobody was asked")
 
 
 def _retire(task: "asyncio.Task[Connection]") -> None:

@@ -1,6 +1,7 @@
 """A caller's connection to one replica: many calls at once, each of which can be given up alone."""
 
 import asyncio
+import time
 from itertools import count
 from typing import Any, TypeVar, cast
 
@@ -27,12 +28,17 @@ class Connection(asyncio.Protocol):
         self._numbers = count()
         self._transport: asyncio.Transport | None = None
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._heard_at = 0.0
         self._is_retired = False
 
     @property
     def in_flight(self) -> int:
         """Calls that wait for their answer."""
         return len(self._waiting)
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether calls have waited for so long, and nothing was heard: a replica that is only busy answers others."""
+        return bool(self._waiting) and time.monotonic() - self._heard_at >= seconds
 
     async def call(self, method: Method[R], arguments: tuple[Any, ...]) -> R:
         """The method's result.
@@ -45,6 +51,8 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None:
             raise ReplicaLost(f"{self._replica.host}:{self._replica.port} is gone")
+        if not self._waiting:
+            self._heard_at = time.monotonic()
         number = next(self._numbers) & 0xFFFFFFFF
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -78,6 +86,7 @@ class Connection(asyncio.Protocol):
                 answer.set_exception(ReplicaLost(f"{self._replica.host}:{self._replica.port} went away ({error})"))
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = time.monotonic()
         for kind, number, payload in self._frames.feed(data):
             answer = self._waiting.get(number)
             if answer is None or answer.done():

@@ -18,8 +18,8 @@ from libs.models.contract import ModelRef, to_builtins
 POOLED = "SizeModel"
 CONSOLE_ROUTE = "/console"
 
-# A replica that does not answer its health check for this long is replaced.
-_HEALTH = {"health_check_period_s": 5.0, "health_check_timeout_s": 10.0}
+# One that died is found out within a second, and one that stands still after three checks in vain.
+_HEALTH = {"health_check_period_s": 1.0, "health_check_timeout_s": 4.0}
 _DRAIN = {"graceful_shutdown_timeout_s": 20.0, "graceful_shutdown_wait_loop_s": 0.5}
 # A line in the log for each call between deployments took 5 % of every replica's time; the gateway counts requests.
 _LOGGING = {"enable_access_log": False, "encoding": "JSON"}

@@ -1,6 +1,7 @@
 """Calls to a deployment whose replicas come, go and die."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -254,3 +255,48 @@ async def test_cancels_what_serve_was_asked_for() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [response.cancelled for response in handle.responses] == [True]
+
+
+async def test_another_replica_is_asked_when_one_stands_still_and_then_it_alone(listen: Listen) -> None:
+    still, asked_of_still = asyncio.Event(), 0
+
+    async def stand_still(text: str, times: int) -> list[str]:
+        nonlocal asked_of_still
+        asked_of_still += 1
+        await still.wait()
+        return []
+
+    handle = Handle()
+    handle.runs((await listen(echo=stand_still))[0], (await listen())[0])
+    caller = calling(handle)
+    for number in range(20):
+        begin = time.monotonic()
+        assert await caller.call(ECHO, "a", number) == ["a"] * number
+        assert time.monotonic() - begin < 1.0
+    assert asked_of_still == 1
+
+
+async def test_a_replica_that_answers_others_meanwhile_is_only_busy(listen: Listen) -> None:
+    handle = Handle()
+    (first, one), (second, two) = [await listen() for _ in range(2)]
+    handle.runs(first, second)
+    caller = calling(handle)
+    waiting = [asyncio.create_task(caller.call(WAIT)) for _ in range(2)]
+    for _ in range(40):
+        await caller.call(ECHO, "a", 1)
+        await caller.call(ECHO, "b", 1)
+        await asyncio.sleep(0.02)
+    assert one.began + two.began == 2
+    for echo in (one, two):
+        echo.go_on.set()
+    assert await asyncio.gather(*waiting) == ["done", "done"]
+
+
+async def test_where_no_other_replica_is_a_silent_one_is_waited_for(listen: Listen) -> None:
+    handle = Handle()
+    replica, echo = await listen()
+    handle.runs(replica)
+    waiting = asyncio.create_task(calling(handle).call(WAIT))
+    await asyncio.sleep(0.6)
+    echo.go_on.set()
+    assert await waiting == "done"
