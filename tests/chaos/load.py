@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -52,6 +52,7 @@ class Answer:
     article: str
     size: str | None
     confidence: float | None
+    says_when: bool
 
 
 @dataclass
@@ -66,8 +67,7 @@ class Load:
         return [one for one in self.answers if one.status != 200]
 
     def p99_ms(self) -> float:
-        took = sorted(one.took for one in self.answers)
-        return 1000 * took[int(0.99 * (len(took) - 1))]
+        return percentile_ms(self.answers, 0.99)
 
     def faults(self) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -82,6 +82,12 @@ class Load:
             f"{len(self.answers):,} asked, {len(self.failed)} failed, p99 {self.p99_ms():.0f} ms, max {slowest:.1f} s"
         )
         return said + (f" ({self.faults()})" if self.failed else "")
+
+
+def percentile_ms(answers: Sequence[Answer], share: float) -> float:
+    """The time within which this share of the answers came."""
+    took = sorted(one.took for one in answers)
+    return 1000 * took[int(share * (len(took) - 1))]
 
 
 @contextmanager
@@ -104,6 +110,7 @@ async def _ask(client: httpx.AsyncClient, plan: Plan, customer: str, article: st
     at, begin = time.time(), time.perf_counter()
     status, fault, version = 0, "", ""
     body: Mapping[str, Any] = {}
+    says_when = False
     try:
         response = await client.post(
             f"/v1/markets/{plan.market}/size-recommendations",
@@ -111,6 +118,7 @@ async def _ask(client: httpx.AsyncClient, plan: Plan, customer: str, article: st
         )
         status, version = response.status_code, response.headers.get("X-Model-Version", "")
         body, fault = _read(response)
+        says_when = "Retry-After" in response.headers
     except httpx.HTTPError as error:
         fault = type(error).__name__
     took = time.perf_counter() - begin
@@ -126,6 +134,7 @@ async def _ask(client: httpx.AsyncClient, plan: Plan, customer: str, article: st
         article=article,
         size=found.get("size"),
         confidence=found.get("confidence"),
+        says_when=says_when,
     )
 
 
