@@ -10,7 +10,7 @@ import numpy as np
 import xgboost as xgb
 from pydantic import ValidationError
 
-from libs.base.errors import DataError
+from libs.base.errors import DataError, InvariantError
 from libs.base.frozen import Frozen
 from libs.base.market import Recommendation
 from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
@@ -46,7 +46,11 @@ class Package:
     booster: xgb.Booster
 
     def predict(self, requests: Requests) -> Probabilities:
-        """P(small), P(fit), P(large) of every candidate size, (m, 3)."""
+        """P(small), P(fit), P(large) of every candidate size, (m, 3).
+
+        Raises:
+            InvariantError: the model gives what is no number.
+        """
         assembled = assemble(requests)
         raw = margins(self.booster, assembled.rows)
         chosen = (requests.chosen != NOT_CHOSEN)[requests.question_of_size[assembled.candidate]]
@@ -58,7 +62,12 @@ class Package:
         # A mixture of curves that never rise (or never fall) with the size is one, too.
         weighted = of_persons * assembled.weight[:, None]
         count = int(requests.offsets[-1])
-        return np.column_stack([np.bincount(assembled.candidate, column, minlength=count) for column in weighted.T])
+        found: Probabilities = np.column_stack(
+            [np.bincount(assembled.candidate, column, minlength=count) for column in weighted.T]
+        )
+        if not np.isfinite(found).all():
+            raise InvariantError(f"the model of market {self.card.market!r} gives probabilities that are no numbers")
+        return found
 
     def inputs(self, requests: Requests) -> Matrix:
         """The model's input for every candidate size, (m, len(FEATURES)), of the person it would be bought for."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from libs.base.errors import DataError
+from libs.base.errors import DataError, InvariantError
 from libs.features.frames import requests_from_training
 from libs.models.package import BOOSTER_FILE, CARD_FILE, OtherFormatError, fingerprint, load, save
 from libs.models.training import Fitted
@@ -66,3 +66,12 @@ def test_a_card_of_another_format_is_refused_before_its_fields_are_looked_at(fol
     (folder / CARD_FILE).write_text(json.dumps({"format": other, "fields": "of its own"}))
     with pytest.raises(OtherFormatError, match=rf"of format {other}, and this code reads 3: .* train the market again"):
         load(folder)
+
+
+def test_probabilities_that_are_no_numbers_are_no_answer(fitted: Fitted, folder: Path) -> None:
+    card = json.loads((folder / CARD_FILE).read_text())
+    for name in ("calibration", "calibration_chosen"):
+        card[name]["intercepts"] = [float("nan"), 0.0]
+    (folder / CARD_FILE).write_text(json.dumps(card))
+    with pytest.raises(InvariantError, match="no numbers"):
+        load(folder).predict(requests_from_training(fitted.holdout))
