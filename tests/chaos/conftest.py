@@ -1,7 +1,7 @@
 """A small market that is live with two replicas of everything, and what the tests break and count with."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,13 @@ import psutil
 import pytest
 
 from apps.trainer.weekly import WeeklyRun
-from infra.stack.local import status
+from infra.stack.local import down, status, up
 from infra.stack.processes import Record
 from libs.base.api_keys import SCOPES
 from libs.base.endpoints import Endpoints
 from libs.base.environment import Environment
 from libs.base.key_store import KeyStore
+from libs.base.market import Replicas
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
@@ -26,6 +27,7 @@ from libs.models import serve_api
 from libs.models.lifecycle import Lifecycle
 from tests.chaos.load import Answer, Load, Plan
 from tests.environments import SMALL_MARKET, environment_in
+from tests.redis_servers import server
 from tests.session import SESSION_FOLDER, SESSION_HOME
 
 if TYPE_CHECKING:
@@ -53,6 +55,22 @@ def environment(code_repository: Path, collector: "Collector") -> Environment:
         "serving": serving,
     }
     return environment_in(SESSION_FOLDER, "test", {MARKET: SMALL_MARKET}, settings)
+
+
+@pytest.fixture(scope="session")
+def endpoints(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    """Its running stores and cluster, whose GCS keeps what it knows in a Redis of its own, as on Kubernetes."""
+    from libs.base.cluster import connected
+
+    with server(tmp_path_factory.mktemp("gcs")) as (port, _), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_REDIS_ADDRESS", f"127.0.0.1:{port}")
+        try:
+            found = up(environment)
+            patch.undo()
+            with connected(found):
+                yield found
+        finally:
+            down(environment)
 
 
 Size = tuple[str | None, float | None]
@@ -98,6 +116,19 @@ class Live:
         """Answers that were called whole and are not what their version answers when nothing is wrong."""
         whole = [one for one in load.answers if one.status == 200 and one.degraded is None]
         return [one for one in whole if self.calm[one.version][one.customer, one.article] != (one.size, one.confidence)]
+
+    def scale(self, each: int, **gateway: float) -> None:
+        """Deploy so many replicas of everything, and other settings of the gateway."""
+        replicas = Replicas(min=each, max=each)
+        serving = self.environment.serving
+        changed = serving.model_copy(
+            update={
+                "gateway": serving.gateway.model_copy(update={"replicas": replicas, **gateway}),
+                **dict.fromkeys(("shadow_router", "feature_lookup", "pooled_size_model"), replicas),
+            }
+        )
+        settings = self.environment.model_copy(update={"serving": changed})
+        replace(self.lifecycle, environment=settings).publish()
 
     def pids(self, deployment: str) -> list[int]:
         """The replicas that Serve calls running."""

@@ -10,16 +10,12 @@ from dataclasses import replace
 
 import httpx
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from libs.base.environment import load_environment
-from libs.models.lifecycle import Lifecycle
 from tests.chaos.conftest import Live, until
 from tests.chaos.flood import Flood, flooded
 from tests.chaos.load import loaded, percentile_ms
 from tests.chaos.test_killed_replicas import sleep_until
-from tests.session import SESSION_FOLDER
 
 Figure = Callable[[str], None]
 
@@ -100,10 +96,6 @@ def test_what_is_too_slow_is_given_up_at_the_deadline_and_not_done_later(live: L
 @pytest.mark.timeout(200, func_only=True)
 @pytest.mark.row("8", "a gateway is taken away with 50 slow requests in flight", "50/50 complete; gone <= 25 s")
 def test_what_is_in_flight_is_answered_before_a_replica_goes(live: Live, figure: Figure) -> None:
-    config = SESSION_FOLDER / "config" / "test" / "environment.yaml"
-    two = config.read_text(encoding="utf-8")
-    one = yaml.safe_load(two)
-    one["serving"]["gateway"]["replicas"] = {"min": 1, "max": 1}
     before = live.pids("Gateway")
     models = live.pids("SizeModel")
     for pid in models:
@@ -111,9 +103,8 @@ def test_what_is_in_flight_is_answered_before_a_replica_goes(live: Live, figure:
     try:
         with loaded(replace(live.plan, rate=50.0, seconds=1.0)) as load, ThreadPoolExecutor(1) as pool:
             sleep_until(load, 1.0)
-            config.write_text(yaml.safe_dump(one), encoding="utf-8")
             begin = time.monotonic()
-            going = pool.submit(lambda: deploy(live))
+            going = pool.submit(live.scale, 1)
             time.sleep(1.5)
             for pid in models:
                 os.kill(pid, signal.SIGCONT)
@@ -126,8 +117,7 @@ def test_what_is_in_flight_is_answered_before_a_replica_goes(live: Live, figure:
     finally:
         for pid in models:
             os.kill(pid, signal.SIGCONT)
-        config.write_text(two, encoding="utf-8")
-        deploy(live)
+        live.scale(2)
     figure(
         f"{sum(one.status == 200 for one in load.answers)}/{len(load.answers)} complete {load.faults() or ''}; "
         f"gone after {took:.1f} s"
@@ -144,36 +134,19 @@ def alive(pid: int) -> bool:
     return True
 
 
-def deploy(live: Live) -> None:
-    settings = load_environment("test", SESSION_FOLDER / "config")
-    Lifecycle.of(settings, live.endpoints).publish()
-
-
 @pytest.mark.timeout(300, func_only=True)
 @pytest.mark.row("rolling change", "1 -> 3 -> 1 replicas of everything, and a changed setting, under L", "0 failures")
 def test_a_changed_config_and_more_and_fewer_replicas_fail_no_question(live: Live, figure: Figure) -> None:
-    config = SESSION_FOLDER / "config" / "test" / "environment.yaml"
-    two = config.read_text(encoding="utf-8")
-
-    def with_replicas(count: int, **gateway: float) -> None:
-        settings = yaml.safe_load(two)
-        each = {"min": count, "max": count}
-        parts = dict.fromkeys(("shadow_router", "feature_lookup", "pooled_size_model"), each)
-        settings["serving"] |= parts | {"gateway": settings["serving"]["gateway"] | {"replicas": each} | gateway}
-        config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-        deploy(live)
-
     try:
-        with_replicas(1)
+        live.scale(1)
         with loaded(replace(live.plan, seconds=120.0)) as load:
-            with_replicas(3)
-            with_replicas(3, timeout_s=4.0)
-            with_replicas(1, timeout_s=4.0)
+            live.scale(3)
+            live.scale(3, timeout_s=4.0)
+            live.scale(1, timeout_s=4.0)
             changed_s = time.time() - load.began
-        assert changed_s < 120.0, "the load ended before the changes did"
     finally:
-        config.write_text(two, encoding="utf-8")
-        deploy(live)
+        live.scale(2)
+    assert changed_s < 120.0, "the load ended before the changes did"
     figure(f"{load}; {len(live.wrong(load))} wrong; all three changes within {changed_s:.0f} s")
     assert load.failed == []
     assert live.wrong(load) == []
