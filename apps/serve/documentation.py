@@ -15,8 +15,9 @@ _TYPES = (RecommendationRequest, Recommendations, Markets, Health, ProblemDocume
 _REQUEST_ID = {
     "name": "X-Request-Id",
     "in": "header",
-    "description": "Comes back in the answer and in the logs; one is made if there is none of this form.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "description": "Comes back in answer and logs, if it is up to 64 letters, digits and `._-`; else one is made.",
+    # No pattern: another is not refused.
+    "schema": {"type": "string"},
 }
 _MARKET = {"name": "market", "in": "path", "required": True, "schema": {"type": "string"}, "example": "de"}
 _REQUEST_ID_SENT = {"X-Request-Id": {"schema": {"type": "string"}}}
@@ -113,7 +114,11 @@ def _text(summary: str) -> dict[str, Any]:
         "headers": dict(_REQUEST_ID_SENT),
         "content": {"text/plain": {"schema": {"type": "string"}}},
     }
-    return {"summary": summary, "responses": {"200": good, **_problems(_EVERYWHERE)}}
+    return {
+        "summary": summary,
+        "parameters": [_REQUEST_ID],
+        "responses": {"200": good, **_problems(_EVERYWHERE)},
+    }
 
 
 def _keyed(operation: dict[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,8 @@ Id = Annotated[
 class RecommendationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One customer, and the articles whose sizes are asked for; a repeated article is answered as often.
 
-    `selected_sizes` says, by article, which size the customer has chosen so far, if any. It is evidence about the
-    customer; a label that the article does not have is as good as none.
+    `selected_sizes` says, by article that is asked about, which size the customer has chosen so far, if any. It is
+    evidence about the customer; a label that the article does not have is as good as none.
     """
 
     customer_id: Id
