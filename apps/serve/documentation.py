@@ -35,7 +35,8 @@ _RETRY_AFTER_SENT = {
     "Retry-After": {"description": "Seconds to wait before another try.", "schema": {"type": "integer", "minimum": 1}},
 }
 _EXAMPLE = {"customer_id": "c-1001", "article_ids": ["a-1", "a-2"], "selected_sizes": {"a-2": "40"}}
-_EVERYWHERE = (Kind.INTERNAL,)
+# What comes before the gateway answers any path with the last four.
+_EVERYWHERE = (Kind.INTERNAL, Kind.URL_TOO_LONG, Kind.HEADERS_TOO_LARGE, Kind.GATEWAY_LOST, Kind.GATEWAY_AWAY)
 _KEYED = (Kind.UNAUTHENTICATED, Kind.SCOPE_FORBIDDEN, Kind.TOO_MANY_REQUESTS, Kind.NOT_READY)
 _ASKED = (
     Kind.INCOMPLETE_BODY,

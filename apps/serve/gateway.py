@@ -26,7 +26,7 @@ from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
 from apps.serve.hops import RECOMMEND
 from apps.serve.measurements import NO_PROBLEM, UNKNOWN, Measurements
-from apps.serve.problems import Kind, Problem, overloaded
+from apps.serve.problems import Kind, Problem, body_too_slow, overloaded
 from apps.serve.rate_limit import RateCounts, RateLimit
 from libs.base.api_keys import ApiKey
 from libs.base.environment import Gateway as GatewaySettings
@@ -208,8 +208,7 @@ class Gateway(Served):
             async with asyncio.timeout_at(deadline):
                 return await request_body.read(request, self._settings.max_body_bytes)
         except TimeoutError as error:
-            detail = f"The body did not arrive within {self._settings.timeout_s:g} s. Send it again."
-            raise Problem(Kind.BODY_TOO_SLOW, detail) from error
+            raise body_too_slow(self._settings.timeout_s) from error
 
     async def _ask(self, query: SizeQuery, deadline: float) -> SizeAnswer:
         try:

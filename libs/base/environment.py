@@ -54,6 +54,8 @@ class Gateway(Frozen):
         max_waiting_requests: Requests of one market that wait for a batch.
         max_requests_at_once: Requests of all markets that a replica has at once; taken when the cluster starts.
         max_requests_queued: Requests that wait before all replicas; taken when the cluster starts.
+        max_connections_per_address: Connections that one address may have open; more are closed. Higher where a load
+            balancer brings all of them; taken when the cluster starts.
         requests_per_minute: The rate of one API key, over all replicas; beyond it the answer is 429.
     """
 
@@ -68,6 +70,7 @@ class Gateway(Frozen):
     max_waiting_requests: int = Field(default=128, ge=1)
     max_requests_at_once: int = Field(default=128, ge=1)
     max_requests_queued: int = Field(default=16, ge=1)
+    max_connections_per_address: int = Field(default=1000, ge=1)
     requests_per_minute: int = Field(default=600_000, ge=1)
 
 
