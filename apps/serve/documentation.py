@@ -15,13 +15,28 @@ _TYPES = (RecommendationRequest, Recommendations, Markets, Health, ProblemDocume
 _REQUEST_ID = {
     "name": "X-Request-Id",
     "in": "header",
-    "description": "Comes back in the answer and in the logs; one is made if there is none of this form.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    "description": "Comes back in answer and logs, if it is up to 64 letters, digits and `._-`; else one is made.",
+    # No pattern: another is not refused.
+    "schema": {"type": "string"},
 }
 _MARKET = {"name": "market", "in": "path", "required": True, "schema": {"type": "string"}, "example": "de"}
 _REQUEST_ID_SENT = {"X-Request-Id": {"schema": {"type": "string"}}}
+_RATE_SENT = {
+    "RateLimit-Policy": {
+        "description": "How often the key may be used: `q` times in `w` seconds.",
+        "schema": {"type": "string", "pattern": '^"key";q=[0-9]+;w=60$'},
+    },
+    "RateLimit": {
+        "description": "The key may be used `r` times more in the next `t` seconds. An unknown key is told nothing.",
+        "schema": {"type": "string", "pattern": '^"key";r=[0-9]+;t=[0-9]+$'},
+    },
+}
+_RETRY_AFTER_SENT = {
+    "Retry-After": {"description": "Seconds to wait before another try.", "schema": {"type": "integer", "minimum": 1}},
+}
 _EXAMPLE = {"customer_id": "c-1001", "article_ids": ["a-1", "a-2"], "selected_sizes": {"a-2": "40"}}
-_EVERYWHERE = (Kind.INTERNAL,)
+# What comes before the gateway answers any path with the last four.
+_EVERYWHERE = (Kind.INTERNAL, Kind.URL_TOO_LONG, Kind.HEADERS_TOO_LARGE, Kind.GATEWAY_LOST, Kind.GATEWAY_AWAY)
 _KEYED = (Kind.UNAUTHENTICATED, Kind.SCOPE_FORBIDDEN, Kind.TOO_MANY_REQUESTS, Kind.NOT_READY)
 _ASKED = (
     Kind.INCOMPLETE_BODY,
@@ -65,7 +80,7 @@ def openapi(max_articles: int) -> bytes:
 
 
 def _paths() -> dict[str, Any]:
-    recommend = _operation("Recommend sizes to a customer", Recommendations, _KEYED + _ASKED)
+    recommend = _keyed(_operation("Recommend sizes to a customer", Recommendations, _KEYED + _ASKED))
     recommend["parameters"] = [_MARKET, _REQUEST_ID]
     recommend["requestBody"] = {
         "required": True,
@@ -74,7 +89,7 @@ def _paths() -> dict[str, Any]:
     recommend["responses"]["200"]["headers"][MODEL_VERSION_HEADER] = {"schema": {"type": "string"}}
     return {
         "/v1/markets/{market}/size-recommendations": {"post": recommend},
-        "/v1/markets": {"get": _operation("The markets of the API key", Markets, _KEYED)},
+        "/v1/markets": {"get": _keyed(_operation("The markets of the API key", Markets, _KEYED))},
         "/healthz": {"get": _open(_operation("Whether the gateway lives", Health, ()))},
         "/readyz": {"get": _open(_operation("Whether the gateway can answer", Health, (Kind.NOT_READY,)))},
         "/metrics": {"get": _open(_text("Prometheus metrics of the replica that answers"))},
@@ -95,8 +110,24 @@ def _operation(summary: str, answer: type[msgspec.Struct], kinds: tuple[Kind, ..
 
 
 def _text(summary: str) -> dict[str, Any]:
-    good = {"description": summary, "content": {"text/plain": {"schema": {"type": "string"}}}}
-    return {"summary": summary, "responses": {"200": good, **_problems(_EVERYWHERE)}}
+    good = {
+        "description": summary,
+        "headers": dict(_REQUEST_ID_SENT),
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+    return {
+        "summary": summary,
+        "parameters": [_REQUEST_ID],
+        "responses": {"200": good, **_problems(_EVERYWHERE)},
+    }
+
+
+def _keyed(operation: dict[str, Any]) -> dict[str, Any]:
+    """The same with what is said of the rate of the key that was recognised."""
+    for status, response in operation["responses"].items():
+        if status != str(Kind.UNAUTHENTICATED.status):
+            response["headers"] |= _RATE_SENT
+    return operation
 
 
 def _open(operation: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +141,7 @@ def _problems(kinds: tuple[Kind, ...]) -> dict[str, Any]:
     return {
         str(status): {
             "description": "; ".join(f"{kind.title} (`{kind.type}`)" for kind in kinds if kind.status == status),
-            "headers": dict(_REQUEST_ID_SENT),
+            "headers": _REQUEST_ID_SENT | (_RETRY_AFTER_SENT if status in (429, 503) else {}),
             "content": {MEDIA_TYPE: {"schema": _ref(ProblemDocument)}},
         }
         for status in statuses

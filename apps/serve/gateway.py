@@ -19,14 +19,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from apps.serve import request_body
-from apps.serve.access import Access
+from apps.serve.access import Access, rate_headers
 from apps.serve.answers import Health, Markets, MarketState, degraded, json_response, recommendations_response
 from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
 from apps.serve.hops import RECOMMEND
 from apps.serve.measurements import NO_PROBLEM, UNKNOWN, Measurements
-from apps.serve.problems import Kind, Problem, overloaded
+from apps.serve.problems import Kind, Problem, body_too_slow, overloaded
+from apps.serve.rate_limit import RateCounts, RateLimit
 from libs.base.api_keys import ApiKey
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
@@ -74,7 +75,8 @@ class Gateway(Served):
         super().__init__("Gateway", telemetry)
         self._settings = GatewaySettings.model_validate(settings)
         self._keys = keys or KeyWatch(KeyReader(telemetry.redis_url, environment_name).read)
-        self._access = Access(self._settings.requests_per_minute)
+        counts = RateCounts(telemetry.redis_url, environment_name)
+        self._access = Access(RateLimit(counts.add, self._settings.requests_per_minute))
         self._measurements = Measurements(self.meter)
         self._shadow_router = Caller(shadow_router, self._measurements.call)
         self._coalescer = Coalescer(
@@ -126,6 +128,7 @@ class Gateway(Served):
             log.exception("request %s failed", request_id)
             detail = f"Try again; if it stays, report request id {request_id}."
             response, problem = Problem(Kind.INTERNAL, detail).response(request_id), Kind.INTERNAL.label
+        response.headers.update(rate_headers(request))
         # Serve's proxy gives every request an id and echoes it by itself; a second header would be joined to it.
         if request.headers.get(REQUEST_ID_HEADER) != request_id:
             response.headers[REQUEST_ID_HEADER] = request_id
@@ -171,7 +174,7 @@ class Gateway(Served):
         if self._coalescer.is_full(market):
             raise overloaded()  # before any work: there is too much of it
         deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
-        key = self._access.admit(await self._keys.ring(), request.headers, "recommend")
+        key = await self._access.admit(await self._keys.ring(), request, "recommend")
         self._require_champion(market, key)
         question = request_body.parse(await self._body(request, deadline), self._settings.max_articles)
         query = SizeQuery(
@@ -208,8 +211,7 @@ class Gateway(Served):
             async with asyncio.timeout_at(deadline):
                 return await request_body.read(request, self._settings.max_body_bytes)
         except TimeoutError as error:
-            detail = f"The body did not arrive within {self._settings.timeout_s:g} s. Send it again."
-            raise Problem(Kind.BODY_TOO_SLOW, detail) from error
+            raise body_too_slow(self._settings.timeout_s) from error
 
     async def _ask(self, query: SizeQuery, deadline: float) -> SizeAnswer:
         try:
@@ -243,7 +245,7 @@ class Gateway(Served):
             return await self._shadow_router.call(RECOMMEND, queries)
 
     async def _markets(self, request: Request, request_id: str) -> Response:
-        key = self._access.admit(await self._keys.ring(), request.headers, "markets")
+        key = await self._access.admit(await self._keys.ring(), request, "markets")
         seen = [(name, version) for name, version in sorted(self._champions.items()) if key.may_see(name)]
         return json_response(Markets([MarketState(name, version, version is not None) for name, version in seen]))
 

@@ -29,10 +29,14 @@ class Kind(Enum):
     METHOD_NOT_ALLOWED = (405, "The path does not take this method")
     BODY_TOO_SLOW = (408, "The body took too long to arrive")
     BODY_TOO_LARGE = (413, "The body is too large")
+    URL_TOO_LONG = (414, "The URL is too long")
     NOT_JSON_TYPE = (415, "The body must be plain application/json")
     INVALID_REQUEST = (422, "The request breaks the schema")
     TOO_MANY_REQUESTS = (429, "The API key's rate limit is reached")
+    HEADERS_TOO_LARGE = (431, "The headers are too large")
     INTERNAL = (500, "Something unforeseen went wrong")
+    GATEWAY_LOST = (502, "The gateway ended without an answer")
+    GATEWAY_AWAY = (503, "No gateway answers")
     NOT_READY = (503, "The gateway is not ready")
     NO_CHAMPION = (503, "The market has no model yet")
     OVERLOADED = (503, "More requests wait than can be answered in time")
@@ -90,6 +94,16 @@ class Problem(FitwaveError):
         kind = self.kind
         document = ProblemDocument(kind.type, kind.title, kind.status, self.detail, request_id)
         return Response(msgspec.json.encode(document), kind.status, self.headers, MEDIA_TYPE)
+
+
+def body_too_large(max_bytes: int) -> Problem:
+    """What is said of a body that is longer than that."""
+    return Problem(Kind.BODY_TOO_LARGE, f"The body is longer than {max_bytes} bytes. Ask about fewer articles at once.")
+
+
+def body_too_slow(timeout_s: float) -> Problem:
+    """What is said of a body that was not there in time."""
+    return Problem(Kind.BODY_TOO_SLOW, f"The body did not arrive within {timeout_s:g} s. Send it again.")
 
 
 def overloaded() -> Problem:

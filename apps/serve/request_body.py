@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from apps.serve.problems import Kind, Problem
+from apps.serve.problems import Kind, Problem, body_too_large
 
 MAX_ID_LENGTH = 128
 # The C0 and C1 control characters: they have no place in an id, and do harm in logs and terminals.
@@ -26,8 +26,8 @@ Id = Annotated[
 class RecommendationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One customer, and the articles whose sizes are asked for; a repeated article is answered as often.
 
-    `selected_sizes` says, by article, which size the customer has chosen so far, if any. It is evidence about the
-    customer; a label that the article does not have is as good as none.
+    `selected_sizes` says, by article that is asked about, which size the customer has chosen so far, if any. It is
+    evidence about the customer; a label that the article does not have is as good as none.
     """
 
     customer_id: Id
@@ -47,13 +47,13 @@ async def read(request: Request, max_bytes: int) -> bytes:
     _check_type(request)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
-        raise _too_large(max_bytes)
+        raise body_too_large(max_bytes)
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > max_bytes:
-                raise _too_large(max_bytes)
+                raise body_too_large(max_bytes)
     except ClientDisconnect as error:
         raise Problem(Kind.INCOMPLETE_BODY, "The connection ended before the body did. Send it again.") from error
     return bytes(body)
@@ -99,10 +99,6 @@ def _check_characters(place: str, value: str) -> None:
     found = _CONTROL.search(value)
     if found is not None:
         raise _invalid(f"Control character U+{ord(found.group()):04X} - at `{place}`")
-
-
-def _too_large(max_bytes: int) -> Problem:
-    return Problem(Kind.BODY_TOO_LARGE, f"The body is longer than {max_bytes} bytes. Ask about fewer articles at once.")
 
 
 def _invalid(reason: str) -> Problem:

@@ -170,8 +170,7 @@ def _start(machine: Machine) -> dict[str, str]:
 
 
 def _ray_variables(environment: Environment) -> dict[str, str]:
-    gateway = environment.serving.gateway
-    limits = Limits(gateway.max_requests_at_once, gateway.max_requests_queued)
+    limits = Limits.of(environment.serving.gateway)
     return haproxy_settings(_HAPROXY, Path(CODE / "infra" / "stack" / "haproxy.sh"), limits)
 
 

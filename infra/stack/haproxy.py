@@ -49,6 +49,13 @@ def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, s
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
         # One thread moves more requests than two cores can answer.
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # A question whose replica died is asked again at another: it changes nothing, so it may be asked twice. HAProxy
+        # keeps a copy of it for that, a POST's as well, if headers and body fit one buffer: 1,000 articles do.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
+        # Who stops reading, or sending, in the middle. Ray waits an hour for the one, and for ever for the other.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "30",
+        "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": "60",
         # A replica that is to go is drained. Ray's own 30 s at least are many times what a request takes.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(wrapper),

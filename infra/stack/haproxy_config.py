@@ -1,17 +1,30 @@
-"""What Ray's template of HAProxy's configuration lets nobody choose: where it listens, and how much it lets through.
+"""What Ray's template of HAProxy's configuration lets nobody choose: where it listens, how much it lets through, and
+what it answers by itself.
 
 `python -m infra.stack.haproxy_config FILE` changes a file as Ray has written it, before HAProxy reads it.
+
+NOTE: what is no HTTP, has more headers than it reads, or does not send them in time is answered by HAProxy's parser,
+400 or 408 in HTML: it takes no other words.
 """
 
+import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from apps.serve.problems import MEDIA_TYPE, overloaded
+from apps.serve.problems import MEDIA_TYPE, Kind, Problem, body_too_large, body_too_slow, overloaded
 
-_AT_ONCE, _WAITING = "FITWAVE_HAPROXY_REQUESTS_AT_ONCE", "FITWAVE_HAPROXY_REQUESTS_WAITING"
+# HAProxy waits for this process at each change of replicas: it is not to import what reads config.
+if TYPE_CHECKING:
+    from libs.base.environment import Gateway
+
+_LIMITS = "FITWAVE_HAPROXY_LIMITS"
+# A question's URL and headers have some hundred bytes; tokens and traces some thousand.
+_URL_BYTES, _HEADER_BYTES, _HEADERS = 4_096, 16_384, 64
 
 # By default HAProxy keeps no connection to a replica for the next request once callers' own are a quarter of what it
 # may have open. A new one for every request costs the gateway half as much again, just when many ask.
@@ -20,27 +33,56 @@ _KEEP_CONNECTIONS = ("    tune.pool-low-fd-ratio 80", "    tune.pool-high-fd-rat
 
 @dataclass(frozen=True)
 class Limits:
-    """`at_once`: the requests that one gateway replica is sent. `waiting`: how many may wait for a free one."""
+    """`at_once`: the requests that one gateway replica is sent. `waiting`: how many may wait for a free one.
+
+    `timeout_s`: how long headers, and then the body, may take. `connections`: how many one address may have open.
+    """
 
     at_once: int
     waiting: int
+    max_body_bytes: int
+    timeout_s: float
+    connections: int
+
+    @classmethod
+    def of(cls, gateway: "Gateway") -> "Limits":
+        """Those of an environment."""
+        return cls(
+            gateway.max_requests_at_once,
+            gateway.max_requests_queued,
+            gateway.max_body_bytes,
+            gateway.timeout_s,
+            gateway.max_connections_per_address,
+        )
 
     def to_process(self) -> dict[str, str]:
-        """As environment variables of HAProxy's process."""
-        return {_AT_ONCE: str(self.at_once), _WAITING: str(self.waiting)}
+        """As an environment variable of HAProxy's process."""
+        return {_LIMITS: json.dumps(asdict(self))}
 
     @classmethod
     def of_process(cls) -> "Limits":
-        return cls(int(os.environ[_AT_ONCE]), int(os.environ[_WAITING]))
+        return cls(**json.loads(os.environ[_LIMITS]))
 
 
 def adapted(config: str, limits: Limits) -> str:
-    """The configuration, bound to loopback and turning away what the gateway could not answer in time.
+    """The configuration, bound to loopback and turning away what the gateway would not answer, or not in time.
 
     HAProxy does that for some 20 microseconds of CPU time a request. The gateway needs twenty times as much, and at
     three times its capacity would do nothing else.
     """
-    return "\n".join(part for line in config.split("\n") for part in _lines(line, limits))
+    return "\n".join(_adapted_lines(config.split("\n"), limits))
+
+
+def _adapted_lines(lines: list[str], limits: Limits) -> Iterator[str]:
+    section = ""
+    for line in lines:
+        if line and not line[0].isspace():
+            section = line
+        yield from _lines(line, limits)
+        if section == "frontend http_frontend" and re.match(r"\s*bind ", line):
+            yield from (f"    {rule}" for rule in _edge(limits))
+        if line == "defaults":
+            yield from (f"    {rule}" for rule in _defaults(limits))
 
 
 def _lines(line: str, limits: Limits) -> list[str]:
@@ -48,28 +90,68 @@ def _lines(line: str, limits: Limits) -> list[str]:
         return [f"{bind[1]}127.0.0.1:{bind[2]}"]
     if re.fullmatch(r"\s*log \S+ local0 info", line):
         return []  # a datagram for every request, to a port where nobody listens
+    if re.fullmatch(r"\s*errorfile \d+ \S+", line):
+        return []  # Ray calls 502, 503 and 504 an internal error
     if re.fullmatch(r"\s*maxconn \d+", line):
-        return [line, *_KEEP_CONNECTIONS]
+        return [line, f"    tune.http.maxhdr {_HEADERS}", *_KEEP_CONNECTIONS]
     if re.match(r"\s*server SERVE_REPLICA_", line):
         return [f"{line} maxconn {limits.at_once}"]
     if route := re.fullmatch(r"(\s*)use_backend (\S+) if (.+)", line):
         indent, backend, condition = route.groups()
-        return [*(indent + rule for rule in _turn_away(backend, condition, limits)), line]
+        return [f"{indent}{_turn_away(backend, condition, limits)}", line]
     return [line]
 
 
-def _turn_away(backend: str, condition: str, limits: Limits) -> list[str]:
-    """Rules for questions; probes and metrics wait their turn."""
-    full = f"{condition} {{ path_beg /v1/ }} {{ queue({backend}) ge {limits.waiting} }}"
-    own_id = "{ req.hdr(X-Request-Id) -m reg ^[A-Za-z0-9._-]{1,64}$ }"
-    problem = overloaded().response("%[var(txn.request_id)]")
-    retry_after, body = problem.headers["Retry-After"], bytes(problem.body).decode()
-    return [
-        f"http-request set-var(txn.request_id) uuid() if {full}",
-        f"http-request set-var(txn.request_id) req.hdr(X-Request-Id) if {full} {own_id}",
-        f"http-request return status {problem.status_code} content-type {MEDIA_TYPE} hdr Retry-After {retry_after} "
-        f"hdr X-Request-Id %[var(txn.request_id)] lf-string '{body}' if {full}",
+def _defaults(limits: Limits) -> list[str]:
+    """How long headers may take, and what HAProxy says where it finds no other answer."""
+    problems = [
+        body_too_slow(limits.timeout_s),
+        Problem(Kind.GATEWAY_LOST, "What was to answer is gone. Try again."),
+        Problem(Kind.GATEWAY_AWAY, "What answers is away for the moment. Try again."),
+        Problem(Kind.DEADLINE_EXCEEDED, "The gateway did not answer. Try again."),
     ]
+    return [f"timeout http-request {_ms(limits)}", *(f"http-error {_answer(problem)}" for problem in problems)]
+
+
+def _edge(limits: Limits) -> list[str]:
+    """Rules before all others. They hold a request until its body is there: one that trickles takes no replica's place.
+
+    Of a body that is longer than HAProxy's buffer the gateway awaits the rest.
+    """
+    own_id = "{ req.hdr(X-Request-Id) -m reg ^[A-Za-z0-9._-]{1,64}$ }"
+    long_url = Problem(Kind.URL_TOO_LONG, f"The URL is longer than {_URL_BYTES} bytes. /docs shows what there is.")
+    headers = Problem(Kind.HEADERS_TOO_LARGE, f"The headers are longer than {_HEADER_BYTES} bytes. Send fewer.")
+    return [
+        "stick-table type ipv6 size 100k expire 1m store conn_cur",
+        "tcp-request connection track-sc0 src",
+        f"tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections} }}",
+        f"http-request set-header X-Request-Id %[uuid()] unless {own_id}",
+        "http-request set-var(txn.request_id) req.hdr(X-Request-Id)",
+        f"http-request return {_answer(headers)} if {{ req.hdrs,length gt {_HEADER_BYTES} }}",
+        f"http-request return {_answer(long_url)} if {{ url,length gt {_URL_BYTES} }}",
+        f"http-request return {_answer(body_too_large(limits.max_body_bytes))} "
+        f"if {{ req.body_size gt {limits.max_body_bytes} }}",
+        f"http-request wait-for-body time {_ms(limits)} if METH_POST",
+    ]
+
+
+def _turn_away(backend: str, condition: str, limits: Limits) -> str:
+    """A rule for questions; probes and metrics wait their turn."""
+    full = f"{condition} {{ path_beg /v1/ }} {{ queue({backend}) ge {limits.waiting} }}"
+    return f"http-request return {_answer(overloaded())} if {full}"
+
+
+def _answer(problem: Problem) -> str:
+    """A problem as HAProxy's rules say it, with the id of the request that has it."""
+    request_id = "%[var(txn.request_id)]"
+    headers = {**problem.headers, "X-Request-Id": request_id}
+    told = " ".join(f"hdr {name} {value}" for name, value in headers.items())
+    response = problem.response(request_id)
+    return f"status {response.status_code} content-type {MEDIA_TYPE} {told} lf-string '{bytes(response.body).decode()}'"
+
+
+def _ms(limits: Limits) -> str:
+    return f"{round(1_000 * limits.timeout_s)}ms"
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def _start(environment: Environment) -> Endpoints:
             raise DataError("ray_address is set, so ray_dashboard_url is needed too: jobs and Serve are sent there")
         address, dashboard, token, haproxy = environment.ray_address, environment.ray_dashboard_url, None, None
     else:
-        limits = Limits(gateway.max_requests_at_once, gateway.max_requests_queued)
+        limits = Limits.of(gateway)
         ray = start_ray(environment.home, limits, record)
         address, dashboard, token, haproxy = ray.gcs, ray.dashboard, ray.token, ray.haproxy_metrics_port
     endpoints = Endpoints(

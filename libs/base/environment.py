@@ -40,7 +40,7 @@ _A_BRANCHS_OWN = ("state_dir", "lake_uri", "ray_address", "ray_dashboard_url", "
 class Gateway(Frozen):
     """The one HTTP entry of all markets.
 
-    The limits are a replica's. What is beyond them is turned away at once with 503.
+    The limits are a replica's, but for the rate. What is beyond them is turned away at once with 503.
 
     Attributes:
         host: The address that it listens on.
@@ -54,8 +54,10 @@ class Gateway(Frozen):
         max_waiting_requests: Requests of one market that wait for a batch.
         max_requests_at_once: Requests of all markets that a replica has at once; taken when the cluster starts.
         max_requests_queued: Requests that wait before all replicas; taken when the cluster starts.
+        max_connections_per_address: Connections that one address may have open; more are closed. Higher where a load
+            balancer brings all of them; taken when the cluster starts.
         features_age_limit_days: Answers by older features say that they are degraded; null: none do.
-        requests_per_minute: The rate of one API key; beyond it the answer is 429.
+        requests_per_minute: The rate of one API key, over all replicas; beyond it the answer is 429.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +71,7 @@ class Gateway(Frozen):
     max_waiting_requests: int = Field(default=128, ge=1)
     max_requests_at_once: int = Field(default=128, ge=1)
     max_requests_queued: int = Field(default=16, ge=1)
+    max_connections_per_address: int = Field(default=1000, ge=1)
     features_age_limit_days: float | None = Field(default=15.0, gt=0)
     requests_per_minute: int = Field(default=600_000, ge=1)
 

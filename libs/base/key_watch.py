@@ -5,12 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
-import redis
-
 from libs.base.api_keys import ApiKey, KeyRing
 from libs.base.errors import DataError, TransientError
 from libs.base.key_store import decode, redis_hash
-from libs.base.redis_url import connect_async
+from libs.base.redis_url import AWAY, connect_async
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +35,7 @@ class KeyReader:
         try:
             async with asyncio.timeout(_READ_TIMEOUT_S):
                 entries = await cast("Awaitable[Mapping[bytes, bytes]]", self._redis.hgetall(self._hash))
-        except (redis.RedisError, OSError) as error:
+        except AWAY as error:
             raise TransientError(f"the API keys cannot be read: {str(error) or type(error).__name__}") from error
         if entries != self._entries:  # decoding thousands of keys twice a second would be felt
             self._ring = KeyRing(_decode_readable(entries))

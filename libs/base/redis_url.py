@@ -22,6 +22,7 @@ import redis.asyncio.cluster
 import redis.asyncio.retry
 import redis.asyncio.sentinel
 import redis.cluster
+import redis.exceptions
 import redis.retry
 import redis.sentinel
 from redis.backoff import NoBackoff
@@ -34,6 +35,8 @@ _KINDS: dict[str, Kind] = {"": "server", "sentinel": "sentinel", "cluster": "clu
 _REFERENCE = "env:"
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
 _SENTINEL = ("sentinel_username", "sentinel_password")
+# What a client raises where Redis is away or too slow. To redis-py a Cluster of which no node answers is no RedisError.
+AWAY: tuple[type[Exception], ...] = (redis.RedisError, redis.exceptions.RedisClusterException, OSError)
 _PORT = {"server": 6379, "sentinel": 26379, "cluster": 6379}
 
 

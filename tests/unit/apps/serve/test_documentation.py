@@ -100,6 +100,13 @@ def test_every_problem_is_documented_where_it_can_happen() -> None:
     assert [kind for kind in Kind if kind not in elsewhere and kind.type not in text] == []
 
 
+def test_what_is_left_of_a_rate_is_documented_wherever_a_key_is_recognised() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for operation in operations.values():
+            told = {status for status, answer in operation["responses"].items() if "RateLimit" in answer["headers"]}
+            assert told == (set(operation["responses"]) - {"401"} if path.startswith("/v1/") else set())
+
+
 def test_probes_need_no_key() -> None:
     assert DOCUMENT["paths"]["/healthz"]["get"]["security"] == []
     assert "security" not in DOCUMENT["paths"]["/v1/markets"]["get"]

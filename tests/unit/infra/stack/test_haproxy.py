@@ -15,7 +15,7 @@ from infra.stack.haproxy import haproxy_environment, stop_left_behind
 from infra.stack.haproxy_config import Limits
 from libs.base.environment import REPOSITORY
 
-LIMITS = Limits(at_once=128, waiting=16)
+LIMITS = Limits(at_once=128, waiting=16, max_body_bytes=262_144, timeout_s=5.0, connections=1_000)
 RANGE = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
 
 
