@@ -76,7 +76,10 @@ def _unauthenticated(text: str | None) -> Problem:
     if text is None:
         detail, error = "The request has no API key.", ""
     else:
-        detail, error = "The API key is not valid: it is unknown, revoked or mistyped.", ', error="invalid_token"'
+        detail, error = (
+            "The API key is not valid: it is unknown, revoked, expired or mistyped.",
+            ', error="invalid_token"',
+        )
     return Problem(
         Kind.UNAUTHENTICATED,
         f"{detail} Send a valid one as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
