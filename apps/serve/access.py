@@ -9,7 +9,9 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers
 
 from apps.serve.problems import Kind, Problem
-from libs.base.api_keys import ApiKey, KeyRing, Scope
+from libs.base.api_keys import Scope
+from libs.base.errors import TransientError
+from libs.base.holder import Holder, Ring
 
 
 class Access:
@@ -27,8 +29,8 @@ class Access:
         self._rate = RateLimitItemPerMinute(requests_per_minute)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def admit(self, ring: KeyRing | None, headers: Headers, scope: Scope) -> ApiKey:
-        """The key of a request that may go on.
+    def admit(self, ring: Ring | None, headers: Headers, scope: Scope) -> Holder:
+        """The holder of the key or token of a request that may go on.
 
         Args:
             ring: the valid keys; None when they are not known yet.
@@ -39,7 +41,10 @@ class Access:
         if ring is None:
             raise Problem(Kind.NOT_READY, "The API keys are not loaded yet. Try again in a moment.")
         text = presented(headers)
-        key = ring.recognise(text) if text is not None else None
+        try:
+            key = ring.recognise(text) if text is not None else None
+        except TransientError as error:
+            raise Problem(Kind.NOT_READY, str(error)) from error
         if key is None:
             raise _unauthenticated(text)
         if scope not in key.scopes:
@@ -53,7 +58,7 @@ class Access:
             raise self._too_many(key)
         return key
 
-    def _too_many(self, key: ApiKey) -> Problem:
+    def _too_many(self, key: Holder) -> Problem:
         reset_at = self._limiter.get_window_stats(self._rate, key.key_id).reset_time
         wait_s = max(1, math.ceil(reset_at - time.time()))
         return Problem(
@@ -64,7 +69,7 @@ class Access:
 
 
 def presented(headers: Headers) -> str | None:
-    """The key text of a request: `Authorization: Bearer <key>`, else `X-API-Key: <key>`."""
+    """The key or token of a request: `Authorization: Bearer <key>`, else `X-API-Key: <key>`."""
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials:
         return credentials.strip()

@@ -20,7 +20,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyStore]:
-    """The keys of an environment that is up as far as they go, and has the ledgers of two markets, one of them removed."""
+    """The keys of an environment that is up as far as they go, with ledgers of a market and of one that was removed."""
     environment = environment_in(tmp_path, "test", {"de": {}})
     monkeypatch.setenv("FITWAVE_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("COLUMNS", "200")
