@@ -31,8 +31,8 @@ _LEEWAY_S = 10
 # How long, and of how many tokens, it is known that they were verified: a signature costs as much as an answer.
 _KEPT_S = 60.0
 _KEPT = 10_000
-# What PyJWT and the parsers below it raise about what somebody sent; of deep nesting and an infinite `exp`, too.
-_UNBELIEVABLE = (jwt.PyJWTError, msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+# What PyJWT and the parsers beside it raise about what somebody sent.
+_UNBELIEVABLE = (jwt.PyJWTError, msgspec.MsgspecError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,13 @@ def published(document: bytes) -> dict[str, PublicKey]:
     try:
         keys = msgspec.json.decode(document, type=dict[str, Any])["keys"]
         named = {key["kid"]: key for key in keys if isinstance(key["kid"], str)}
-    except (*_UNBELIEVABLE, KeyError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"it is no JSON Web Key Set whose keys have ids: {error!r:.200}") from error
     found: dict[str, PublicKey] = {}
     for kid, values in named.items():
         try:
             found[kid] = _public_key(values)
-        except _UNBELIEVABLE as error:
+        except (*_UNBELIEVABLE, TypeError) as error:
             log.warning("key %.80r of the identity provider is not used: %s", kid, error)
     return found
 

@@ -91,6 +91,7 @@ def test_no_token_opens_the_console() -> None:
         {"exp": None},
         {"exp": "soon"},
         {"exp": float("inf")},
+        {"exp": 10**400},
         {"nbf": NOW + 11},
         {"iat": NOW + 11},
         {"iss": "https://login.example.org"},
@@ -200,8 +201,10 @@ def test_a_huge_token_is_refused_without_a_look_at_it(monkeypatch: pytest.Monkey
         (ec_signer().published(d="AAAA"), "a private key"),
         (ec_signer().published(x="AAAA"), "not used"),
         (rsa_signer().published(n=7), "not used"),
+        (rsa_signer().published(key_ops=None), "not used"),
+        ({"kty": ["RSA"], "kid": "list"}, "neither of RSA nor of P-256"),
     ],
-    ids=["weak", "curve", "secret", "encryption", "algorithm", "private", "point", "number"],
+    ids=["weak", "curve", "secret", "encryption", "algorithm", "private", "point", "number", "uses", "type"],
 )
 def test_a_key_of_another_kind_is_left_out_and_told(
     key: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
@@ -217,7 +220,7 @@ def test_a_token_of_a_weak_key_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"<html>", b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1]}', b'{"keys": [{}]}']
+    "document", [b"", b"<html>", b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1]}', b'{"keys": [{}]}', b'{"keys":' * 9999]
 )
 def test_what_is_no_key_set_is_said_to_be(document: bytes) -> None:
     with pytest.raises(DataError, match="no JSON Web Key Set"):

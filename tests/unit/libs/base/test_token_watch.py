@@ -99,6 +99,16 @@ async def test_a_file_is_read_again_when_it_has_changed(watch: Watch, tmp_path: 
     assert not knows(found, OLD), "what was known of its tokens went with the old key"
 
 
+async def test_what_is_known_of_tokens_stays_while_the_keys_are_the_same(watch: Watch, tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_bytes(key_set(ec_signer("old")))
+    found = watch(str(path))
+    await until(lambda: knows(found, OLD))
+    before = found.beside(RING).tokens
+    await asyncio.sleep(0.05)
+    assert found.beside(RING).tokens is before
+
+
 async def test_api_keys_are_taken_beside_tokens_and_before_the_providers_keys_are_known(watch: Watch) -> None:
     found = watch("/nowhere/keys.json")
     ring = found.beside(RING)
