@@ -70,6 +70,7 @@ async def test_the_roles_and_the_ledger_are_told_as_text(desk: Desk) -> None:
     await desk.log_in("viewer")
     page = (await desk.get("/markets/de")).text
     assert "better in &lt;quality&gt;" in page
+    assert "ann@host" in page
     assert page.index("promote") < page.index("met the standards")
     assert "Nothing is shadowed" in page
     assert "<dt>Rollout policy</dt><dd>shadow: what is shown to be better is promoted</dd>" in page
