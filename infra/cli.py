@@ -22,6 +22,7 @@ MOUNTED = {
     "keys": "apps.serve.keys_cli:app",
     "score": "apps.serve.score_cli:app",
     "drift": "apps.serve.drift_cli:app",
+    "audit": "infra.audit_cli:app",
     "customers": "infra.customers_cli:app",
     "config": "infra.config_cli:app",
     "cluster": "infra.kubernetes.cli:app",

@@ -7,7 +7,9 @@ from starlette.requests import Request
 
 from apps.serve.problems import Kind, Problem
 from apps.serve.rate_limit import RateLimit, Standing
-from libs.base.api_keys import ApiKey, KeyRing, Scope
+from libs.base.api_keys import Scope
+from libs.base.errors import TransientError
+from libs.base.holder import Holder, Ring
 
 
 class Access:
@@ -16,8 +18,9 @@ class Access:
     def __init__(self, rate_limit: RateLimit) -> None:
         self._rate_limit = rate_limit
 
-    async def admit(self, ring: KeyRing | None, request: Request, scope: Scope) -> ApiKey:
-        """The key of a request that may go on; `rate_headers` has from then on what the answer says of its rate.
+    async def admit(self, ring: Ring | None, request: Request, scope: Scope) -> Holder:
+        """The holder of the key or token of a request that may go on; `rate_headers` has from then on what the answer
+        says of its rate.
 
         Args:
             ring: the valid keys; None when they are not known yet.
@@ -28,7 +31,10 @@ class Access:
         if ring is None:
             raise Problem(Kind.NOT_READY, "The API keys are not loaded yet. Try again in a moment.")
         text = presented(request.headers)
-        key = ring.recognise(text) if text is not None else None
+        try:
+            key = ring.recognise(text) if text is not None else None
+        except TransientError as error:
+            raise Problem(Kind.NOT_READY, str(error)) from error
         if key is None:
             raise _unauthenticated(text)
         standing = await self._rate_limit.ask(key.key_id)
@@ -52,7 +58,7 @@ def rate_headers(request: Request) -> Mapping[str, str]:
 
 
 def presented(headers: Headers) -> str | None:
-    """The key text of a request: `Authorization: Bearer <key>`, else `X-API-Key: <key>`."""
+    """The key or token of a request: `Authorization: Bearer <key>`, else `X-API-Key: <key>`."""
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials:
         return credentials.strip()
@@ -72,7 +78,10 @@ def _unauthenticated(text: str | None) -> Problem:
     if text is None:
         detail, error = "The request has no API key.", ""
     else:
-        detail, error = "The API key is not valid: it is unknown, revoked or mistyped.", ', error="invalid_token"'
+        detail, error = (
+            "The API key is not valid: it is unknown, revoked, expired or mistyped.",
+            ', error="invalid_token"',
+        )
     return Problem(
         Kind.UNAUTHENTICATED,
         f"{detail} Send a valid one as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",

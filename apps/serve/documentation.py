@@ -71,7 +71,11 @@ def openapi(max_articles: int) -> bytes:
             "components": {
                 "schemas": _schemas(max_articles),
                 "securitySchemes": {
-                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "bearer": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "An API key, or a token of the identity provider where one is configured.",
+                    },
                     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 },
             },

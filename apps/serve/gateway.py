@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
@@ -28,9 +28,9 @@ from apps.serve.hops import RECOMMEND
 from apps.serve.measurements import NO_PROBLEM, UNKNOWN, Measurements
 from apps.serve.problems import Kind, Problem, body_too_slow, overloaded
 from apps.serve.rate_limit import RateCounts, RateLimit
-from libs.base.api_keys import ApiKey
 from libs.base.environment import Gateway as GatewaySettings
 from libs.base.errors import TransientError
+from libs.base.holder import Holder, Ring
 from libs.base.key_watch import KeyReader, KeyWatch
 from libs.base.logs import REQUEST_ID
 from libs.base.metric_board import MEDIA_TYPE
@@ -40,6 +40,9 @@ from libs.calls.caller import Caller
 from libs.calls.frames import Busy
 from libs.calls.served import Served
 from libs.models.contract import SizeAnswer, SizeQuery
+
+if TYPE_CHECKING:
+    from libs.base.token_watch import TokenWatch
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class Gateway(Served):
         super().__init__("Gateway", telemetry)
         self._settings = GatewaySettings.model_validate(settings)
         self._keys = keys or KeyWatch(KeyReader(telemetry.redis_url, environment_name).read)
+        self._tokens = _token_watch(self._settings)
         counts = RateCounts(telemetry.redis_url, environment_name)
         self._access = Access(RateLimit(counts.add, self._settings.requests_per_minute))
         self._measurements = Measurements(self.meter)
@@ -174,7 +178,7 @@ class Gateway(Served):
         if self._coalescer.is_full(market):
             raise overloaded()  # before any work: there is too much of it
         deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
-        key = await self._access.admit(await self._keys.ring(), request, "recommend")
+        key = await self._access.admit(await self._ring(), request, "recommend")
         self._require_champion(market, key)
         question = request_body.parse(await self._body(request, deadline), self._settings.max_articles)
         query = SizeQuery(
@@ -194,7 +198,12 @@ class Gateway(Served):
             self._measurements.degraded(market, why_degraded)
         return recommendations_response(query, answer, why_degraded)
 
-    def _require_champion(self, market: str, key: ApiKey) -> None:
+    async def _ring(self) -> Ring | None:
+        """What lets somebody in now; None until the API keys are known."""
+        keys = await self._keys.ring()
+        return keys if keys is None or self._tokens is None else self._tokens.beside(keys)
+
+    def _require_champion(self, market: str, key: Holder) -> None:
         """Raises: Problem: 404 no such market, 403 not this key's, 503 it has no champion."""
         champions = self._champions
         if market not in champions:
@@ -245,13 +254,13 @@ class Gateway(Served):
             return await self._shadow_router.call(RECOMMEND, queries)
 
     async def _markets(self, request: Request, request_id: str) -> Response:
-        key = await self._access.admit(await self._keys.ring(), request, "markets")
+        key = await self._access.admit(await self._ring(), request, "markets")
         seen = [(name, version) for name, version in sorted(self._champions.items()) if key.may_see(name)]
         return json_response(Markets([MarketState(name, version, version is not None) for name, version in seen]))
 
     async def _ready(self, request: Request, request_id: str) -> Response:
         missing = []
-        if await self._keys.ring() is None:
+        if await self._ring() is None:
             missing.append("the API keys are not loaded yet")
         if not any(self._champions.values()):
             missing.append("no market has a champion")
@@ -270,6 +279,15 @@ class Gateway(Served):
 
     async def _docs_asset(self, name: str, request: Request, request_id: str) -> Response:
         return self._docs.asset(name)
+
+
+def _token_watch(settings: GatewaySettings) -> "TokenWatch | None":
+    if settings.tokens is None:
+        return None
+    # PyJWT and an HTTP client are loaded only where they are used.
+    from libs.base.token_watch import TokenWatch
+
+    return TokenWatch(settings.tokens)
 
 
 async def _alive(request: Request, request_id: str) -> Response:

@@ -1,18 +1,21 @@
-"""`fitwave keys`: create, list and revoke the API keys of an environment."""
+"""`fitwave keys`: create, rotate, list and revoke the API keys of an environment."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from libs.base.environment import Environment, load_environment
 from libs.base.errors import DataError
 
 if TYPE_CHECKING:
+    from libs.base.api_keys import ApiKey
     from libs.base.key_store import KeyStore
 
-app = App(name="keys", help="API keys: create, list, revoke.")
+app = App(name="keys", help="API keys: create, rotate, list, revoke.")
 
 EnvironmentName = Annotated[str | None, Parameter(name="--environment", help="Default: $FITWAVE_ENVIRONMENT or main.")]
 
@@ -31,6 +34,7 @@ def create(
             "Default: recommend and markets.",
         ),
     ] = None,
+    expires: Annotated[timedelta | None, Parameter(help="After which it is refused, as 90d. Default: never.")] = None,
     environment: EnvironmentName = None,
 ) -> None:
     """Create a key and show it, this once."""
@@ -38,20 +42,34 @@ def create(
 
     settings = load_environment(environment)
     markets = _chosen(settings, market or [], all_markets)
-    key_id, text = _store(settings).create(markets, frozenset(scope or SHOP_SCOPES), name)
+    key_id, text = _store(settings).create(markets, frozenset(scope or SHOP_SCOPES), name, expires)
     print(text)
     Console(stderr=True).print(f"Key {key_id} of {name!r}. It is not stored and cannot be shown again: keep it now.")
+
+
+@app.command
+def rotate(
+    key_id: str,
+    *,
+    keep: Annotated[timedelta, Parameter(help="How long the old key stays valid beside the new one, as 24h or 7d.")],
+    environment: EnvironmentName = None,
+) -> None:
+    """Create a key for the same use and show it, this once; the old one goes on for a while."""
+    old, text = _store(load_environment(environment)).rotate(key_id, keep)
+    print(text)
+    console = Console(stderr=True)
+    console.print(f"Key {old.followed_by} of {old.name!r}. It is not stored and cannot be shown again: keep it now.")
+    console.print(f"{old.key_id} {_until(old)} (UTC).")
 
 
 @app.command(name="list")
 def list_keys(*, environment: EnvironmentName = None) -> None:
     """List all keys, without their secrets."""
-    table = Table("key id", "name", "markets", "scopes", "created", "revoked")
+    table = Table(Column("key id", no_wrap=True), "name", "markets", "scopes", "created", "until")
     for key in _store(load_environment(environment)).all_keys():
         markets = "all" if key.markets is None else ", ".join(sorted(key.markets))
-        revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}"
-        created = f"{key.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(key.key_id, key.name, markets, ", ".join(sorted(key.scopes)), created, revoked)
+        row = (key.key_id, escape(key.name), markets, ", ".join(sorted(key.scopes)), _at(key.created_at), _until(key))
+        table.add_row(*row)
     Console().print(table)
 
 
@@ -60,6 +78,17 @@ def revoke(key_id: str, *, environment: EnvironmentName = None) -> None:
     """Revoke a key; gateways refuse it within a second."""
     key = _store(load_environment(environment)).revoke(key_id)
     print(f"{key.key_id} of {key.name!r} is revoked")
+
+
+def _until(key: "ApiKey") -> str:
+    if key.revoked_at is not None:
+        return f"revoked {_at(key.revoked_at)}"
+    expires = "" if key.expires_at is None else f"expires {_at(key.expires_at)}"
+    return f"{expires}, then {key.followed_by}" if key.followed_by else expires
+
+
+def _at(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
 def _store(settings: Environment) -> "KeyStore":

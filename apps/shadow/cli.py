@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from apps.shadow.schedule_cli import app as schedule_app
 from libs.base.environment import load_environment
@@ -175,16 +175,16 @@ def rollback(
 
 @app.command
 def history(*, market: Market, environment: EnvironmentName = None) -> None:
-    """The ledger of a market: what became champion when, and why."""
+    """The ledger of a market: what became champion when, by whom, and why."""
     from apps.shadow.rollout import name_of
     from libs.models.ledger import Ledger
 
     settings = load_environment(environment)
-    table = Table("at", "action", "version", "before", "reason")
+    table = Table(Column("at", overflow="fold"), Column("action", no_wrap=True), "version", "before", "by", "reason")
     for entry in Ledger(settings.home).entries(settings.market(market).name):
         previous = f"v{entry.previous}" if entry.previous else ""
         share = f" {name_of(entry.canary_share)}" if entry.canary_share is not None else ""
-        table.add_row(entry.at, entry.action + share, f"v{entry.version}", previous, entry.reason)
+        table.add_row(entry.at, entry.action + share, f"v{entry.version}", previous, entry.by or "", entry.reason)
     Console().print(table)
 
 

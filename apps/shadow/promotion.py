@@ -19,6 +19,7 @@ from apps.shadow.comparison import compare, read_losses
 from apps.shadow.rollout import held_back, held_note, pin_note
 from apps.shadow.verdict import Verdict, decide
 from apps.shadow.window_metrics import tell
+from libs.base.author import author
 from libs.base.rollout import CanaryRollout, Rollout
 from libs.features.lake import Lake
 from libs.models.history import Roles
@@ -171,16 +172,20 @@ def reject(
     lifecycle.change(Request("reject", (_known(lifecycle, market),), None, reason, evidence, judged))
 
 
-def rollback(lifecycle: Lifecycle, market: str, reason: str, champion: str | None = None) -> tuple[str, str]:
+def rollback(
+    lifecycle: Lifecycle, market: str, reason: str, champion: str | None = None, by: str | None = None
+) -> tuple[str, str]:
     """Bring the champion before the present one back; returns the old and the new champion.
 
-    With `champion`, only from this one: a rollback of it that has been made already is not made again.
+    With `champion`, only from this one: a rollback of it that has been made already is not made again. `by`: who asks;
+    by default who runs this process.
 
     Raises:
         DataError: there was no champion before this one, or the roles have changed meanwhile.
         TransientError: a store is away.
     """
-    entry = lifecycle.change(Request("rollback", (_known(lifecycle, market),), champion, reason)).entry
+    request = Request("rollback", (_known(lifecycle, market),), champion, reason, by=by or author())
+    entry = lifecycle.change(request).entry
     assert entry is not None and entry.previous is not None
     return entry.previous, entry.version
 

@@ -64,8 +64,6 @@ def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, s
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-        # A question may be asked twice: one whose gateway died before it answered is asked of another.
-        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         # A gateway that stands still is found out in two seconds, not seven.
         "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": "1s",
         # A line of log for each request, read and counted in Python: the gateway counts the same by itself.

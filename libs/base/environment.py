@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import reduce
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from libs.base.checked_yaml import Said, build, read_file
 from libs.base.config_files import CONFIG_ROOT as CONFIG_ROOT
@@ -37,6 +38,30 @@ _FROM_PROCESS = {
 _A_BRANCHS_OWN = ("state_dir", "lake_uri", "ray_address", "ray_dashboard_url", "production", "scheduled")
 
 
+class Tokens(Frozen):
+    """Tokens of an identity provider, taken beside API keys: JWTs that are signed with RS256 or ES256.
+
+    Attributes:
+        issuer: What their claim `iss` must be.
+        audience: What their claim `aud` must be, or have among others.
+        keys: Where its public keys are, as a JSON Web Key Set: an absolute path, or a URL of https, or of http on this
+            machine.
+    """
+
+    issuer: str = Field(min_length=1)
+    audience: str = Field(min_length=1)
+    keys: str
+
+    @field_validator("keys")
+    @classmethod
+    def _keys_nobody_can_change_on_their_way(cls, value: str) -> str:
+        url = urlsplit(value)
+        is_near = url.scheme == "http" and url.hostname in ("127.0.0.1", "::1", "localhost")
+        if not value.startswith("/") and not (url.hostname and (url.scheme == "https" or is_near)):
+            raise ValueError("must be an absolute path, or a URL of https, or of http on this machine")
+        return value
+
+
 class Gateway(Frozen):
     """The one HTTP entry of all markets.
 
@@ -58,6 +83,7 @@ class Gateway(Frozen):
             balancer brings all of them; taken when the cluster starts.
         features_age_limit_days: Answers by older features say that they are degraded; null: none do.
         requests_per_minute: The rate of one API key, over all replicas; beyond it the answer is 429.
+        tokens: Whose tokens are taken beside API keys; null takes none.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +100,7 @@ class Gateway(Frozen):
     max_connections_per_address: int = Field(default=1000, ge=1)
     features_age_limit_days: float | None = Field(default=15.0, gt=0)
     requests_per_minute: int = Field(default=600_000, ge=1)
+    tokens: Tokens | None = None
 
 
 class Refreshing(Frozen):

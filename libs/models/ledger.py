@@ -1,4 +1,6 @@
-"""What became champion when, why, and from which version: append-only, one numbered file an entry, a folder a market.
+"""What became champion when, by whom, why, and from which version.
+
+It is append-only: one numbered file an entry, a folder a market.
 
 A number is taken once: an entry's file appears whole, under a name that the file system gives to one writer only, on a
 shared disk too. So an entry that was decided upon an older state than the last is refused by the disk itself, however
@@ -19,7 +21,7 @@ from libs.base.stored_format import numbered, values_of
 from libs.models.single_file_ledger import take_over
 
 # Raised with each change of an entry's fields.
-_FORMAT = 2
+_FORMAT = 3
 
 Action = Literal["first", "shadow", "canary", "promote", "reject", "withdraw", "rollback"]
 
@@ -32,7 +34,8 @@ def _now() -> str:
 class Entry:
     """One change. `previous` is the champion that `version` replaces, or that goes on; `evidence` is the verdict's.
 
-    `canary_share`: the share of the customers that a canary's version answers from then on.
+    `canary_share`: the share of the customers that a canary's version answers from then on. `by`: who asked for it, as
+    `user@host` or a key of the console; releases before this one did not say.
     """
 
     market: str
@@ -43,6 +46,7 @@ class Entry:
     evidence: dict[str, Any] = field(default_factory=dict, hash=False)
     at: str = field(default_factory=_now)
     canary_share: float | None = None
+    by: str | None = None
 
 
 class Ledger:
@@ -79,6 +83,10 @@ class Ledger:
     def entries(self, market: str) -> list[Entry]:
         """A market's history, oldest first."""
         return [_read(path) for path in sorted((self._folder / market).glob("[0-9]*.json"))]
+
+    def markets(self) -> list[str]:
+        """Those that have a history, also if the environment has them no more."""
+        return sorted(path.name for path in self._folder.glob("[!.]*") if path.is_dir())
 
     def last(self, market: str) -> Entry | None:
         """The newest entry, if any."""

@@ -100,7 +100,7 @@ class Walk:
     def _decide(self) -> Entry | None:
         """What it adds; nothing, if it was there already, or if there is something else to complete first."""
         if self.refusal is not None:
-            return withdrawal(self.history, self.refusal) if self._may_be_withdrawn() else None
+            return withdrawal(self.history, self.refusal, self.request.by) if self._may_be_withdrawn() else None
         if self.request.action != "deploy" and self.looked[0] != self.history.mark:
             raise DataError(changed(self.request, self.history))
         if self._is_unfinished():

@@ -1,10 +1,11 @@
 """What can be asked of a market's roles, and the entry that each request adds to the ledger. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
+from libs.base.author import author
 from libs.base.errors import DataError
 from libs.models.history import History, Roles
 from libs.models.ledger import Action, Entry
@@ -16,6 +17,7 @@ class Request:
 
     `version`: which one is deployed, or rolled back. `judged`: the roles that a verdict is about; a change of others is
     refused. `canary_share`: the share of the customers that the challenger answers from a canary's step on.
+    `by`: who asks.
     """
 
     action: Literal["deploy", "canary", "promote", "reject", "rollback", "publish"]
@@ -25,6 +27,7 @@ class Request:
     evidence: Mapping[str, Any] = field(default_factory=dict, hash=False)
     judged: Roles | None = None
     canary_share: float | None = None
+    by: str = field(default_factory=author)
 
 
 # The entries that a request may have made.
@@ -94,14 +97,15 @@ def entry_for(request: Request, history: History) -> Entry | None:
     Raises:
         DataError: the roles are not what it was made upon, or do not allow it.
     """
-    return _RULES[request.action](request, history)
+    entry = _RULES[request.action](request, history)
+    return entry and replace(entry, by=request.by)
 
 
-def withdrawal(history: History, why: str) -> Entry:
+def withdrawal(history: History, why: str, by: str) -> Entry:
     """Take the role away from a version that cannot be deployed, so that it stands in nobody's way."""
     last, champion = history.entries[-1], history.roles.champion
     goes_on = champion if champion != last.version else None
-    return Entry(last.market, "withdraw", last.version, goes_on, f"not deployed: {why}")
+    return Entry(last.market, "withdraw", last.version, goes_on, f"not deployed: {why}", by=by)
 
 
 def changed(request: Request, history: History) -> str:

@@ -75,7 +75,7 @@ class Story:
         _, self.key = store.create(None, frozenset(SCOPES), "documentation")
         store.close()
         self.url = f"http://127.0.0.1:{endpoints.gateway_port}"
-        self.said, self.job = "", ""
+        self.said, self.job, self.key_id = "", "", ""
 
     def have_a_champion(self) -> None:
         """That of `test_weekly_loop.py`, if it has run."""
@@ -105,6 +105,7 @@ class Story:
             "v12": f"v{made[-1]}" if made else "v12",
             "JOB": self.job,
             "NAME": self.job,
+            "KEY_ID": self.key_id,
             "fitwave-main-de-20260706-20260706T030000000000": self.job,
         }.get(word, word)
 
@@ -141,6 +142,11 @@ class Story:
         deliver(self.lake, PLAN, self.last_week() + 1)
         for week in range(self.last_week() + 1):
             deliver(self.lake, NEW, week)
+
+    def prepare_a_key(self) -> None:
+        store = KeyStore(self.endpoints.redis_url, self.environment.name)
+        self.key_id, _ = store.create(None, frozenset(SCOPES), "a shop")
+        store.close()
 
     def prepare_score_files(self) -> None:
         shoppers = self.shoppers()

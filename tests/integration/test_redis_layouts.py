@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from feast.infra.online_stores.redis import RedisOnlineStore
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
+from infra.branches.key_space import KeySpace
 from infra.stack.redis_server import answers, require_redis
 from libs.base.api_keys import SCOPES
 from libs.base.errors import TransientError
@@ -105,6 +106,17 @@ def test_keys_are_kept_and_watched(url: str) -> None:
 
     assert asyncio.run(seen())
     assert store.revoke(key_id).revoked_at is not None
+    store.close()
+
+
+def test_keys_and_what_was_done_to_them_change_together_and_go_with_the_environment(url: str) -> None:
+    store = KeyStore(url, "gone")
+    key_id, _ = store.create(None, frozenset(SCOPES), "shop")
+    store.rotate(key_id, timedelta(hours=1))
+    assert [change.action for change in store.changes()] == ["create", "create", "rotate"]
+    with KeySpace(url, "gone") as space:
+        space.remove()
+    assert (store.all_keys(), store.changes()) == ([], [])
     store.close()
 
 

@@ -20,6 +20,7 @@ from tests.documented.steps import NOT_RUN, STEPS, reason_not_to_run
 
 _INLINE = re.compile(r"`(fitwave [a-z][^`]*)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_NAMED_TEST = re.compile(r"`(test_\w+)`")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
@@ -123,6 +124,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), f"{page.name}: {link}"
         assert not anchor or target.suffix != ".md" or anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_a_test_that_a_page_names_as_proof_is_there() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    named = {name for page in pages() for name in _NAMED_TEST.findall(page.read_text(encoding="utf-8"))}
+    assert named
+    assert sorted(name for name in named if f"def {name}(" not in tests) == []
 
 
 def test_make_targets_that_the_docs_name_are_there() -> None:

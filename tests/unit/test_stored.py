@@ -1,7 +1,8 @@
 """What a release before this one has stored is read, and what one after it will store is refused with what to do.
 
 `tests/stored/` was written once, by releases that did not number their formats, and is never written again: a format
-that changes gets another file beside it. What is stored nowhere for longer than a run is not here: docs/upgrading.md.
+that changes gets another file beside it, like those of `of-format-2/`. What is stored nowhere for longer than a run is
+not here: docs/upgrading.md.
 """
 
 import json
@@ -83,6 +84,16 @@ def api_key(folder: Path) -> object:
     return key.name, key.markets, key.scopes
 
 
+def canary(folder: Path) -> object:
+    [entry] = Ledger(folder / "of-format-2").entries("de")
+    return entry.canary_share, entry.by
+
+
+def key_before_it_could_expire(folder: Path) -> object:
+    key = decode("an id", (folder / "of-format-2/api-key.json").read_bytes())
+    return key.name, key.ended(MONDAY), key.followed_by
+
+
 @dataclass(frozen=True)
 class Stored:
     """How something stored is read, what a file of it holds, and what to do when it is newer."""
@@ -115,6 +126,12 @@ ALL = [
     Stored(api_key, "api-key.json", ("web shop", {"de"}, {"recommend"}), remedy="Create it again"),
 ]
 
+# What had a number already.
+NUMBERED = [
+    Stored(canary, "of-format-2/ledger/de/000001.json", (0.05, None)),
+    Stored(key_before_it_could_expire, "of-format-2/api-key.json", ("web shop", None, None), remedy="Create it again"),
+]
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -128,12 +145,18 @@ def test_what_an_earlier_release_stored_is_read(stored: Stored, folder: Path) ->
     assert stored.read(folder) == stored.holds
 
 
-@pytest.mark.parametrize("stored", ALL, ids=lambda one: one.read.__name__)
+@pytest.mark.parametrize("stored", NUMBERED, ids=lambda one: one.read.__name__)
+def test_what_an_earlier_release_stored_with_a_number_is_read(stored: Stored, folder: Path) -> None:
+    assert json.loads((folder / stored.file).read_bytes())["format"] == 2
+    assert stored.read(folder) == stored.holds
+
+
+@pytest.mark.parametrize("stored", ALL + NUMBERED, ids=lambda one: one.read.__name__)
 def test_what_a_later_release_will_store_is_refused_with_what_to_do(stored: Stored, folder: Path) -> None:
     path = folder / stored.file
     values: dict[str, Any] = json.loads(path.read_bytes())
     # A later release has other fields, too.
-    path.write_text(json.dumps({"format": 99, "something": "new", **values}))
+    path.write_text(json.dumps({"something": "new", **values, "format": 99}))
     with pytest.raises(
         DataError, match=rf"is of format 99, and this release reads formats up to \d+\..*{stored.remedy}"
     ):

@@ -201,5 +201,6 @@ class Console(Served):
                 reason=fields.get("reason", ""),
             )
         why = f"{reason} (console, key {visitor.key.name})"
-        await self._rollbacks.ask(market, champion, why, partial(self._configured.roll_back, market, champion, why))
+        roll_back = partial(self._configured.roll_back, market, champion, why, f"key {visitor.key.key_id}")
+        await self._rollbacks.ask(market, champion, why, roll_back)
         return RedirectResponse(f"{CONSOLE_ROUTE}/markets/{market}", 303)

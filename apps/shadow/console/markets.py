@@ -124,6 +124,6 @@ class Markets:
         """Freshness and coverage; raises as `online_features`."""
         return online_features(self.environment, self._sides, name)
 
-    def roll_back(self, name: str, champion: str, reason: str) -> tuple[str, str]:
+    def roll_back(self, name: str, champion: str, reason: str, by: str) -> tuple[str, str]:
         """Bring the champion before this one back, once; raises as `apps.shadow.promotion.rollback`."""
-        return promotion.rollback(self._lifecycle, name, reason, champion)
+        return promotion.rollback(self._lifecycle, name, reason, champion, by)

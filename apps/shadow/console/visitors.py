@@ -54,7 +54,7 @@ class Visitors:
             return self._pages.page("login", None, 503, fault="The API keys are not loaded yet. Try again in a moment.")
         key = ring.recognise(fields.get("key", ""))
         if key is None:
-            return self._pages.page("login", None, 401, fault="The API key is unknown, revoked or mistyped.")
+            return self._pages.page("login", None, 401, fault="The API key is unknown, revoked, expired or mistyped.")
         if "console" not in key.scopes:
             fault = f"The API key of {key.name!r} has no scope console. Ask for a key that has it."
             return self._pages.page("login", None, 403, fault=fault)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ import redis
 import yaml
 
 from apps.serve.keys_cli import app
-from libs.base.api_keys import SCOPES
+from libs.base.api_keys import SCOPES, KeyRing
+from libs.base.author import author
 from libs.base.errors import DataError, TransientError
-from libs.base.key_store import KeyStore, redis_hash
+from libs.base.key_store import KeyStore, redis_changes, redis_hash
 from libs.base.key_watch import KeyReader, KeyWatch
 from tests.integration.apps.serve.conftest import Server
 
@@ -35,10 +38,13 @@ def test_lists_what_was_created(store: KeyStore) -> None:
 
 
 def test_the_secret_is_nowhere_in_the_store(store: KeyStore, server: Server) -> None:
-    _, text = store.create(None, EVERY_SCOPE, "shop")
+    key_id, text = store.create(None, EVERY_SCOPE, "shop")
     with redis.Redis(port=server.port) as client:
-        assert client.keys() == [b"fitwave:test:api-keys"]
-        assert text.rsplit("_", 1)[1].encode() not in b"".join(client.hvals(redis_hash("test")))
+        hash_, changes = redis_hash("test"), redis_changes("test")
+        assert set(client.keys()) == {hash_.encode(), changes.encode()}
+        stored = b"".join([*client.hvals(hash_), *client.lrange(changes, 0, -1)])
+        assert text.rsplit("_", 1)[1].encode() not in stored
+        assert key_id.encode() in stored
 
 
 def test_environments_do_not_share_keys(store: KeyStore, server: Server) -> None:
@@ -57,6 +63,84 @@ def test_revoking_keeps_the_key_in_the_list_and_can_be_repeated(store: KeyStore)
 def test_revoking_an_unknown_key_says_where_the_ids_are(store: KeyStore) -> None:
     with pytest.raises(DataError, match="fitwave keys list"):
         store.revoke("000000000000")
+
+
+def test_a_rotated_key_is_followed_by_one_for_the_same_use_and_both_are_taken_meanwhile(store: KeyStore) -> None:
+    key_id, text = store.create(frozenset({"de"}), frozenset({"markets"}), "shop")
+    old, new_text = store.rotate(key_id, timedelta(hours=24))
+    found, new = store.all_keys()
+    assert found == old
+    assert (new.name, new.markets, new.scopes, new.expires_at) == (old.name, old.markets, old.scopes, None)
+    assert old.followed_by == new.key_id
+    assert old.expires_at is not None
+    assert timedelta(hours=23) < old.expires_at - datetime.now(UTC) <= timedelta(hours=24)
+    ring = KeyRing([found, new])
+    assert [key and key.key_id for key in (ring.recognise(text), ring.recognise(new_text))] == [key_id, new.key_id]
+
+
+def test_what_follows_a_key_that_expires_lasts_as_long_and_does_not_lengthen_its_life(store: KeyStore) -> None:
+    key_id, _ = store.create(None, EVERY_SCOPE, "shop", timedelta(days=90))
+    [before] = store.all_keys()
+    old, _ = store.rotate(key_id, timedelta(days=365))
+    assert old.expires_at == before.expires_at
+    new = store.all_keys()[-1]
+    assert new.expires_at is not None
+    assert new.expires_at - new.created_at == timedelta(days=90)
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("unknown", "no API key"),
+        ("revoked", "is revoked: make one with `fitwave keys create`"),
+        ("expired", "is expired"),
+        ("rotated", "has been rotated: .* follows it"),
+    ],
+)
+def test_only_a_valid_key_is_rotated_and_only_once(store: KeyStore, state: str, why: str) -> None:
+    key_id = "000000000000"
+    if state != "unknown":
+        key_id, _ = store.create(None, EVERY_SCOPE, "shop", timedelta(milliseconds=1) if state == "expired" else None)
+    if state == "revoked":
+        store.revoke(key_id)
+    if state == "rotated":
+        store.rotate(key_id, timedelta(hours=1))
+    time.sleep(0.002)
+    before = store.all_keys(), store.changes()
+    with pytest.raises(DataError, match=why):
+        store.rotate(key_id, timedelta(hours=1))
+    assert (store.all_keys(), store.changes()) == before
+
+
+def test_of_many_who_rotate_a_key_at_once_one_does(store: KeyStore, server: Server) -> None:
+    key_id, _ = store.create(None, EVERY_SCOPE, "shop")
+
+    def rotate(_: int) -> bool:
+        try:
+            KeyStore(server.url, "test").rotate(key_id, timedelta(hours=1))
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(rotate, range(8))) == 1
+    assert len(store.all_keys()) == 2
+
+
+def test_every_change_of_a_key_is_written_down_with_who_made_it(store: KeyStore) -> None:
+    key_id, _ = store.create(frozenset({"de"}), EVERY_SCOPE, "shop")
+    new = store.rotate(key_id, timedelta(hours=1))[0].followed_by
+    store.revoke(key_id)
+    store.revoke(key_id)
+    changes = store.changes()
+    assert [(change.action, change.key_id) for change in changes] == [
+        ("create", key_id),
+        ("create", new),
+        ("rotate", key_id),
+        ("revoke", key_id),
+    ]
+    assert {change.by for change in changes} == {author()}
+    assert sorted(change.at for change in changes) == [change.at for change in changes]
 
 
 def test_an_absent_store_may_come_back(store: KeyStore, server: Server) -> None:
@@ -148,6 +232,19 @@ def test_a_key_lives_and_ends_on_the_command_line(
     listed = run("list")
     assert key_id in listed
     assert text not in listed
+    follower = run("rotate", key_id, "--keep", "24h").split("_")[1]
+    assert follower in (listed := run("list"))
+    assert "expires" in listed
     assert "is revoked" in run("revoke", key_id)
-    (key,) = KeyStore(server.url, "test").all_keys()
+    key, new = KeyStore(server.url, "test").all_keys()
     assert key.revoked_at is not None
+    assert (new.key_id, new.markets) == (follower, key.markets)
+    assert "revoked" in run("list")
+
+
+def test_a_key_that_is_asked_for_with_an_end_has_it(environment: str, server: Server) -> None:
+    arguments = ["create", "--all-markets", "--name", "shop", "--expires", "90d", "--environment", environment]
+    app(arguments, result_action="return_value")
+    (key,) = KeyStore(server.url, "test").all_keys()
+    assert key.expires_at is not None
+    assert key.expires_at - key.created_at == timedelta(days=90)

@@ -1,12 +1,15 @@
 """API keys: what is handed over, what is stored, what is recognised."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Self
 
 import msgspec
 import pytest
 
+from libs.base import api_keys
 from libs.base.api_keys import SCOPES, SHOP_SCOPES, ApiKey, KeyRing, mint
+from libs.base.errors import DataError
 
 EVERY_SCOPE = frozenset(SCOPES)
 
@@ -68,3 +71,33 @@ def test_a_recognised_key_is_found_again_by_its_id_until_it_is_revoked() -> None
 
 def test_a_shops_key_opens_no_console() -> None:
     assert not {"console", "operate"} & set(SHOP_SCOPES)
+
+
+class Clock(datetime):
+    """A clock that a test sets."""
+
+    at = datetime(2026, 11, 16, tzinfo=UTC)
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls.fromtimestamp(cls.at.timestamp(), tz)
+
+
+def test_a_key_is_refused_from_its_expiry_on_by_the_very_ring_that_took_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_keys, "datetime", Clock)
+    key, text = mint("shop", None, EVERY_SCOPE, timedelta(hours=24))
+    ring, begun = KeyRing([key]), Clock.at
+    for passed, valid in ((0, True), (86_399, True), (86_400, False), (10**7, False)):
+        monkeypatch.setattr(Clock, "at", begun + timedelta(seconds=passed))
+        assert (ring.recognise(text) is not None, ring.valid(key.key_id) is not None) == (valid, valid)
+
+
+def test_a_key_that_is_said_no_end_of_does_not_expire() -> None:
+    key, _ = mint("shop", None, EVERY_SCOPE)
+    assert key.ended(datetime.now(UTC) + timedelta(days=36_500)) is None
+
+
+@pytest.mark.parametrize("lasts", [timedelta(0), timedelta(seconds=-1), timedelta(days=3651), timedelta.max])
+def test_no_key_is_made_that_has_expired_or_nearly_never_does(lasts: timedelta) -> None:
+    with pytest.raises(DataError, match=r"a key cannot expire after .*as 24h or 90d"):
+        mint("shop", None, EVERY_SCOPE, lasts)

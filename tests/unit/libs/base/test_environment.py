@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from libs.base.environment import CONFIG_ROOT, load_environment
+from libs.base.environment import CONFIG_ROOT, Tokens, load_environment
 from libs.base.errors import DataError
 from tests.environments import environment_in
 
@@ -162,3 +162,19 @@ def test_a_fault_shows_no_password(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="redis://") as refused:
         environment_in(tmp_path, "main", {"de": {}}, {"redis_url": ["redis://:hunter2@stores"]})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "keys", ["/etc/fitwave/keys.json", "https://login.example.com/keys", "http://127.0.0.1:8080/keys", "http://[::1]/k"]
+)
+def test_a_providers_keys_come_from_a_file_or_safely(keys: str) -> None:
+    assert Tokens(issuer="i", audience="a", keys=keys).keys == keys
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["", "keys.json", "http://login.example.com/keys", "file:///keys", "ftp://h/keys", "https:///keys", "https:"],
+)
+def test_a_providers_keys_do_not_come_from_where_others_can_change_them(keys: str) -> None:
+    with pytest.raises(ValidationError, match="must be an absolute path, or a URL of https"):
+        Tokens(issuer="i", audience="a", keys=keys)

@@ -62,3 +62,11 @@ def test_a_damaged_entry_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger" / "de" / "000002.json").write_text('{"market": "de"')
     with pytest.raises(DataError, match=r"000002\.json is not a ledger entry"):
         ledger.entries("de")
+
+
+def test_knows_the_markets_that_have_a_history(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    assert ledger.markets() == []
+    for market in ("us", "de"):
+        ledger.append(Entry(market, "first", "1", None, ""), after=0)
+    assert ledger.markets() == ["de", "us"]

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from libs.base.author import author
 from libs.models.history import History, Roles
 from libs.models.ledger import Entry
 from libs.models.protocol import Walk, advance, may_go_on
-from libs.models.role_request import Request
+from libs.models.role_request import Request, withdrawal
 
 
 @dataclass(frozen=True)
@@ -349,3 +350,14 @@ def test_a_rollback_keeps_what_it_rests_on() -> None:
     [state] = ends(start(asked, calm=True, deadly=False))
     entry = state.world.markets[0].ledger[-1]
     assert (entry.action, entry.reason, entry.evidence) == ("rollback", "second verdict: worse", {"lines": 9})
+
+
+def test_who_asked_is_in_the_entry_also_of_a_version_that_is_taken_back() -> None:
+    asked = Request("rollback", ("0",), "2", by="key 0123456789ab")
+    [state] = ends(start(asked, calm=True, deadly=False))
+    assert state.world.markets[0].ledger[-1].by == "key 0123456789ab"
+    assert withdrawal(History((state.world.markets[0].ledger[-1],)), "no memory", "ann@host").by == "ann@host"
+
+
+def test_by_default_who_runs_the_process_asks() -> None:
+    assert Request("publish", ("0",)).by == author()

@@ -21,7 +21,7 @@ from tests.environments import NOWHERE, SMALL_MARKET, environment_in
 HISTORY = (
     Entry("de", "first", "1", None, "the first version of this market"),
     Entry("de", "shadow", "2", "1", "met the standards"),
-    Entry("de", "promote", "2", "1", "better in <quality>", {"decision": "promote"}),
+    Entry("de", "promote", "2", "1", "better in <quality>", {"decision": "promote"}, by="ann@host"),
 )
 
 

@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from apps.shadow import promotion
 from libs.base.api_keys import KeyRing
 from libs.base.environment import Environment
 from libs.base.errors import TransientError
@@ -69,6 +70,7 @@ async def test_the_roles_and_the_ledger_are_told_as_text(desk: Desk) -> None:
     await desk.log_in("viewer")
     page = (await desk.get("/markets/de")).text
     assert "better in &lt;quality&gt;" in page
+    assert "ann@host" in page
     assert page.index("promote") < page.index("met the standards")
     assert "Nothing is shadowed" in page
     assert "<dt>Rollout policy</dt><dd>shadow: what is shown to be better is promoted</dd>" in page
@@ -158,6 +160,20 @@ async def test_a_rollback_whose_store_is_away_is_told_on_the_markets_page(desk: 
     assert page.url.path == "/console/markets/de"
     assert "Not rolled back" in page.text
     assert len(Ledger(environment.home).entries("de")) == 3
+
+
+async def test_a_rollback_is_written_down_as_the_keys(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def rollback(*told: object) -> tuple[str, str]:
+        asked.append(told)
+        return "2", "1"
+
+    monkeypatch.setattr(promotion, "rollback", rollback)
+    await desk.log_in("operator")
+    await desk.send("/markets/de/rollback", champion="2", reason="complaints")
+    [(_, market, _, champion, by)] = asked
+    assert (market, champion, by) == ("de", "2", f"key {desk.texts['operator'].split('_')[1]}")
 
 
 @pytest.mark.parametrize("path", ["/markets/de/rollback", "/markets/de/try", "/logout"])
