@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration slow chaos lint types format reference lock portability pants redeploy clean
+.PHONY: help setup demo test unit integration slow chaos lint types format reference lock portability audit sbom pants redeploy clean
 MAKEFLAGS += --no-print-directory
 
 help: ## List the targets.
@@ -73,6 +73,13 @@ lock: setup ## Make requirements.txt from requirements.in again.
 
 portability: setup ## Ask on which Pythons and platforms the lock can be installed; installs nothing.
 	@$(BIN)/python -m infra.portability
+
+audit: setup ## Ask what is known to be wrong with the versions in the lock.
+	@$(BIN)/python -m infra.audit
+
+sbom: setup ## Make dist/sbom.json, CycloneDX's list of what is in the lock; the same lock makes the same file.
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o dist/sbom.json requirements.txt
 
 pants: ## Lint, check types, test and check the graph with Pants; needs Python 3.9 beside 3.11 (docs/pants.md).
 	@command -v $(PANTS_PYTHON) >/dev/null && $(PANTS_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 9))' || { echo "Pants 2.17.1 runs in Python 3.9: say make pants PANTS_PYTHON=/path/to/python3.9"; exit 1; }

@@ -180,8 +180,7 @@ class WeeklyRun:
             training_path=prepared.training_path,
             folder=self._folder(prepared.market).model,
             lines=prepared.labelled,
-            champion=champion.ref.path if champion else None,
-            champion_version=champion.number if champion else None,
+            champion=champion.ref if champion else None,
             funnel=tuple(prepared.funnel),
         )
 

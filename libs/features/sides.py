@@ -14,9 +14,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 from libs.base import redis_lock
-from libs.base.errors import DataError
+from libs.base.errors import DataError, TransientError
 from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
 from libs.base.stored_format import numbered, values_of
@@ -32,6 +33,12 @@ _LOOK_EVERY_S = 0.5
 # A reader that looked just before, and took its time to read.
 _SETTLED_S = 2 * _LOOK_EVERY_S + 1.0
 _TIMEOUT_S = 2.0
+# Sets a key that still has the value that was seen, or none.
+_SWAP = """
+if (redis.call('get', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('set', KEYS[1], ARGV[2])
+return 1
+"""
 # No weekly job takes longer from reading the lake to its refresh.
 _LONGEST_RUN_S = 14 * 86_400
 _CLOCKS_DIFFER_S = 60.0
@@ -141,12 +148,20 @@ class Sides:
         """Let readers read this side from now on.
 
         Raises:
-            TransientError: Redis is away.
+            TransientError: features of a later cut-off are live by now, which stay so; or Redis is away.
         """
-        live = Live(market, side, secrets.token_hex(8), as_of, datetime.now(UTC))
+        made, key = Live(market, side, secrets.token_hex(8), as_of, datetime.now(UTC)), self._key("live", market)
         with answering():
-            self._redis.set(self._key("live", market), live.stored())
-        return live
+            # Whoever stood still since it looked, and lost its lock, finds another than it saw.
+            while True:
+                before = cast("bytes | None", self._redis.get(key))
+                if before is not None and (later := Live.read(before).as_of) > as_of:
+                    raise TransientError(
+                        f"market {market!r}: features of {later.isoformat()} have been made live meanwhile, and those "
+                        f"of {as_of.isoformat()} are not"
+                    )
+                if self._redis.eval(_SWAP, 1, key, before or b"", made.stored()):
+                    return made
 
     def contents(self, market: str, side: str) -> str | None:
         """The name of what a side holds; `WRITING` since a write began, None if nothing was ever written."""

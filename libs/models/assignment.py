@@ -5,6 +5,7 @@ from pathlib import Path
 
 from libs.base.market import Market
 from libs.features.rules import FunnelStep
+from libs.models.contract import ModelRef
 
 RESULT_FILE, REPORT_FILE = "evaluation.json", "report.html"
 
@@ -19,8 +20,7 @@ class Assignment:
     training_path: str
     folder: Path
     lines: int
-    champion: str | None = None
-    champion_version: str | None = None
+    champion: ModelRef | None = None
     funnel: tuple[FunnelStep, ...] = ()
 
     @property

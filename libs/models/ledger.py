@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from libs.base.errors import DataError
+from libs.base.errors import DataError, TransientError
 from libs.base.stored_format import numbered, values_of
 from libs.models.single_file_ledger import take_over
 
@@ -64,20 +64,27 @@ class Ledger:
         """Add an entry as the one after number `after`; it is on disk when this returns.
 
         False: there is one after that number already, and this one is not added.
+
+        Raises:
+            TransientError: the disk is full or away.
         """
         folder = self._folder / entry.market
-        folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".{secrets.token_hex(8)}"
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(numbered(asdict(entry), _FORMAT), file)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, self._file(entry.market, after + 1))
-        # Asked of the file, since a network file system may call a link refused that it has made.
-        added = draft.stat().st_nlink > 1
-        draft.unlink()
-        _sync(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(numbered(asdict(entry), _FORMAT), file)
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, self._file(entry.market, after + 1))
+            # Asked of the file, since a network file system may call a link refused that it has made.
+            added = draft.stat().st_nlink > 1
+            draft.unlink()
+            _sync(folder)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise TransientError(f"the ledger in {folder} takes no entry: {error}. Try again.") from error
         return added
 
     def entries(self, market: str) -> list[Entry]:

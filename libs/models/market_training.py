@@ -103,13 +103,13 @@ def _write_result(folder: Path, result: Mapping[str, Any]) -> None:
 
 def _champion(assignment: Assignment) -> Champion | None:
     """The live model to compare with. One of another release cannot be asked: the week goes on without it."""
-    if assignment.champion is None or assignment.champion_version is None:
+    ref = assignment.champion
+    if ref is None:
         return None
     try:
-        return Champion(assignment.champion_version, load(Path(assignment.champion)))
+        return Champion(ref.version, load(Path(ref.path), ref.sha256))
     except OtherFormatError as error:
-        version = assignment.champion_version
-        log.warning("market %s: champion v%s is not compared with: %s", assignment.market.name, version, error)
+        log.warning("market %s: champion v%s is not compared with: %s", assignment.market.name, ref.version, error)
         return None
 
 
@@ -141,7 +141,7 @@ def _write(assignment: Assignment, fitted: Fitted, champion: Champion | None) ->
 def _shifts(assignment: Assignment, champion: Champion | None, requests: Requests) -> dict[str, float]:
     if champion is None or assignment.champion is None:
         return {}
-    trained_on = Distributions.load(Path(assignment.champion))
+    trained_on = Distributions.load(Path(assignment.champion.path))
     return trained_on.shifts(trained_on.count(champion.package, requests)) if trained_on else {}
 
 

@@ -108,29 +108,32 @@ def save(package: Package, folder: Path) -> None:
 
 def fingerprint(folder: Path) -> str:
     """SHA-256 over both files, each with its length; what a replica checks before it parses anything."""
-    digest = hashlib.sha256()
-    for name in (BOOSTER_FILE, CARD_FILE):
-        try:
-            content = (folder / name).read_bytes()
-        except FileNotFoundError:
-            raise DataError(f"{folder} is not a model package: {name} is absent") from None
-        digest.update(len(content).to_bytes(8, "big") + content)
-    return digest.hexdigest()
+    return _sha256(_read(folder, BOOSTER_FILE), _read(folder, CARD_FILE))
 
 
 def windows_of(folder: Path) -> dict[str, dict[str, Any]]:
     """The lines a package was trained, calibrated and judged on: how many, from when to when."""
-    return dict(_card(folder).training["windows"])
+    return dict(_card(folder, _read(folder, CARD_FILE)).training["windows"])
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{folder} is not a model package: {name} is absent") from None
+
+
+def _sha256(*contents: bytes) -> str:
+    return hashlib.sha256(b"".join(len(one).to_bytes(8, "big") + one for one in contents)).hexdigest()
 
 
 class OtherFormatError(DataError):
     """A package of a release whose features are not those of this code."""
 
 
-def _card(folder: Path) -> Card:
-    path = folder / CARD_FILE
+def _card(folder: Path, content: bytes) -> Card:
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(content)
         # Before all else: a card of another format has other fields.
         if values["format"] != FORMAT:
             raise OtherFormatError(
@@ -138,10 +141,8 @@ def _card(folder: Path) -> Card:
                 f"made it, or train the market again with this code"
             )
         return Card.model_validate(values)
-    except FileNotFoundError:
-        raise DataError(f"{folder} is not a model package: {CARD_FILE} is absent") from None
-    except (ValidationError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is not a package card: {error}") from error
+    except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(f"{folder / CARD_FILE} is not a package card: {error}") from error
 
 
 def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
@@ -151,14 +152,16 @@ def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
         OtherFormatError: the package is of another release.
         DataError: a file is absent or altered.
     """
-    if sha256 is not None and (found := fingerprint(folder)) != sha256:
+    # Read once: what is parsed is what was checked, whoever writes to the folder meanwhile.
+    booster_bytes, card_bytes = _read(folder, BOOSTER_FILE), _read(folder, CARD_FILE)
+    if sha256 is not None and (found := _sha256(booster_bytes, card_bytes)) != sha256:
         raise DataError(f"{folder} is not the registered package: its SHA-256 is {found}, expected {sha256}")
-    card = _card(folder)
+    card = _card(folder, card_bytes)
     if (card.features, card.scales) != (FEATURES, SCALES):
         raise OtherFormatError(f"{folder} was made for other features; train the market again with this code")
     booster = xgb.Booster({"nthread": threads})
     try:
-        booster.load_model(folder / BOOSTER_FILE)
+        booster.load_model(bytearray(booster_bytes))
     except xgb.core.XGBoostError as error:
         raise DataError(f"{folder / BOOSTER_FILE} is not a booster: {error}") from error
     return Package(card, booster)

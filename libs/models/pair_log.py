@@ -6,6 +6,7 @@ meant to mirror, so that rows that were lost are missed and not overlooked.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -201,8 +202,8 @@ def forget(lake: Lake, market: str, customer: str) -> int:
     """Remove the pairs of a pseudonym from all windows of a market; how many there were.
 
     The pairs were expected and are no more. What is taken out of the counts stands in a file of its own, so that a
-    window never looks as if pairs had been lost; it is written first, and written again it says the same. The caller
-    sees to it that nobody compacts meanwhile.
+    window never looks as if pairs had been lost; it is written first, and written again it says the same. A replica
+    whose draft is taken away writes it again. The caller sees to it that nobody compacts meanwhile.
     """
     removed = 0
     for window in windows(lake, market):
@@ -218,6 +219,10 @@ def forget(lake: Lake, market: str, customer: str) -> int:
             left = rows.filter(pc.not_equal(rows["customer"], customer))
             if len(left) < len(rows):
                 write_part(lake, path.removesuffix(".parquet"), left, _replaces(lake, path))
+        # Killed before they had their name, they name customers for as long as the window is kept.
+        for path in files(lake, folder, ".draft"):
+            with suppress(FileNotFoundError):  # it has its name by now
+                lake.filesystem.delete_file(path)
     return removed
 
 

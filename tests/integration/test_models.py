@@ -24,6 +24,7 @@ from libs.base.errors import DataError
 from libs.base.market import Market, Training
 from libs.features.tables import build_tables
 from libs.models.assignment import REPORT_FILE, Assignment
+from libs.models.contract import ModelRef
 from libs.models.evaluation import Metrics
 from libs.models.fleet import train_fleet
 from libs.models.market_training import Trained, Untrained, read_result, train_market
@@ -211,7 +212,7 @@ def test_the_elastic_engine_goes_on_when_an_actor_is_killed_takes_it_back_and_co
     lost = LosesAnActor(tmp_path)
     monkeypatch.setattr(xgboost_ray, "train", partial(xgboost_ray.train, callbacks=[lost]))
     elastic = training.model_copy(update={"engine": "xgboost_ray"})
-    de = replace(assignment("de", path, tmp_path, elastic), champion=str(alone), champion_version="1")
+    de = replace(assignment("de", path, tmp_path, elastic), champion=ModelRef("1", str(alone), fingerprint(alone)))
     one = trained(train_fleet([de], Trainer())["de"])
 
     rounds = lost.rounds()

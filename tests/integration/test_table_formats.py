@@ -1,5 +1,6 @@
 """One contract for the three table formats: parts are replaced whole, versions stay readable or are refused."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.table.update.spec import UpdateSpec
 
 from libs.base.errors import DataError
 from libs.features.lake import Lake, LakeVersion
@@ -154,6 +156,15 @@ def test_dropped_rows_are_in_no_file_any_more_and_in_no_log(lake: Lake, folder: 
     assert [path for path in folder.rglob("*") if path.is_file() and b"forgotten-one" in path.read_bytes()] == []
 
 
+def test_what_a_killed_delivery_has_left_goes_with_whom_it_names(lake: Lake, folder: Path) -> None:
+    full(lake).write(ORDERS, "de", "week-0002", rows(ORDERS, {"line_id": "l2", "customer_id": "forgotten-one"}))
+    [written] = [path for path in folder.rglob("*.parquet") if b"forgotten-one" in path.read_bytes()]
+    # Rows that are on disk, and that no reader sees: a draft, or a file that no commit names.
+    left = Path(shutil.copy(written, written.with_name(".week-0003.parquet.draft")))
+    assert lake.drop_rows(ORDERS, "de", "customer_id", ["forgotten-one"]) == 1
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("lake", KEEPING_VERSIONS, indirect=True)
 def test_a_market_whose_customer_was_forgotten_cannot_be_read_as_before_and_the_others_can(lake: Lake) -> None:
     lake.write(ORDERS, "us", "all", lines("other"))
@@ -176,6 +187,19 @@ def foreign(lake: Lake, folder: Path, rows: pa.Table) -> None:
     catalog = SqlCatalog("lake", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}")
     catalog.create_namespace_if_not_exists("lake")
     catalog.create_table(("lake", "orders"), schema=table.schema).append(table)
+
+
+@pytest.mark.parametrize("lake", ["iceberg"], indirect=True)
+def test_a_table_is_made_with_its_partitions_or_not_at_all(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as killed, pytest.raises(SystemExit):
+        killed.setattr(UpdateSpec, "add_identity", end)
+        lake.write(ORDERS, "de", "week-0001", lines("l1"))
+    lake.write(ORDERS, "de", "week-0001", lines("l1"))
+    lake.write(ORDERS, "de", "week-0002", lines("l2"))
+    assert lake.parts(ORDERS, "de") == ["week-0001", "week-0002"]
 
 
 @pytest.mark.parametrize("lake", KEEPING_VERSIONS, indirect=True)

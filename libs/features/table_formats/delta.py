@@ -22,6 +22,7 @@ from libs.features.table_formats.table_format import (
     declared,
     each_version,
     in_part,
+    not_written,
     of_market,
     of_part,
     other_version,
@@ -116,6 +117,8 @@ class DeltaTables:
             )
         except CommitFailedError as error:
             raise TransientError(f"{self._place(table)} was written by somebody else meanwhile; try again") from error
+        except (DeltaError, OSError) as error:
+            raise not_written(self._place(table), error) from error
 
     def remove(self, table: Table, market: str) -> None:
         found = self._open(table)

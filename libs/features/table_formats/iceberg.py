@@ -27,6 +27,7 @@ from libs.features.table_formats.table_format import (
     declared,
     each_version,
     in_part,
+    not_written,
     of_market,
     of_part,
     other_version,
@@ -112,15 +113,19 @@ class IcebergTables:
 
     def replace(self, table: Table, market: str, part: str, rows: pa.Table) -> None:
         made = in_part(rows, table, market, part)
-        found = self._open(table) or self._create(table, made.schema)
-        require_parts(found.schema().as_arrow(), table, self._place(table))
         try:
+            found = self._open(table) or self._create(table, made.schema)
+            require_parts(found.schema().as_arrow(), table, self._place(table))
             with warnings.catch_warnings():
                 # A part that is new replaces nothing.
                 warnings.filterwarnings("ignore", "Delete operation did not match any records")
                 found.overwrite(made, overwrite_filter=of_part(market, part))
         except CommitFailedException as error:
             raise TransientError(f"{self._place(table)} was written by somebody else meanwhile; try again") from error
+        except SQLAlchemyError as error:
+            raise not_written(self._place(table), f"its catalog says {type(error).__name__}") from error
+        except OSError as error:
+            raise not_written(self._place(table), error) from error
 
     def remove(self, table: Table, market: str) -> None:
         found = self._open(table)
@@ -164,11 +169,13 @@ class IcebergTables:
         self.filesystem.create_dir(self.root, recursive=True)
         catalog = self._catalog()
         catalog.create_namespace_if_not_exists(_NAMESPACE)
-        made = catalog.create_table((_NAMESPACE, table.name), schema=schema, properties=_PROPERTIES)
-        with made.update_spec() as spec:
+        name = (_NAMESPACE, table.name)
+        # In one commit: a table that was made and never partitioned would be taken for somebody else's.
+        made = catalog.create_table_transaction(name, schema=schema, properties=_PROPERTIES)
+        with made, made.update_spec() as spec:
             spec.add_identity(MARKET)
             spec.add_identity(PART)
-        return made
+        return catalog.load_table(name)
 
 
 def _scan(found: IcebergTable, wanted: str, table: Table | None = None, version: str | None = None) -> DataScan:

@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from libs.base.errors import DataError
 from libs.base.identifiers import check_name
 from libs.features.schema import Table
-from libs.features.table_formats.table_format import other_version
+from libs.features.table_formats.table_format import not_written, other_version
 
 if TYPE_CHECKING:
     from ray.data import Dataset
+
+_DRAFT = ".draft"
 
 
 class ParquetTables:
@@ -85,22 +87,27 @@ class ParquetTables:
     def replace(self, table: Table, market: str, part: str, rows: pa.Table) -> None:
         path = self._path(table, market, part)
         folder, _, name = path.rpartition("/")
-        self.filesystem.create_dir(folder, recursive=True)
-        draft = f"{folder}/.{name}.draft"
-        pq.write_table(rows, draft, filesystem=self.filesystem)
-        self.filesystem.move(draft, path)
+        draft = f"{folder}/.{name}{_DRAFT}"
+        try:
+            self.filesystem.create_dir(folder, recursive=True)
+            pq.write_table(rows, draft, filesystem=self.filesystem)
+            self.filesystem.move(draft, path)
+        except OSError as error:
+            raise not_written(path, error) from error
 
     def remove(self, table: Table, market: str) -> None:
         if self.parts(table, market):
             self.filesystem.delete_dir(self.folder(table, market))
 
     def purge(self, table: Table, market: str) -> None:
-        """There are no earlier versions."""
+        """There are no earlier versions; a killed delivery may have left a draft."""
+        for info in self._files(table, market, _DRAFT):
+            self.filesystem.delete_file(info.path)
 
     def _path(self, table: Table, market: str, part: str) -> str:
         return f"{self.folder(table, market)}/{part}.parquet"
 
-    def _files(self, table: Table, market: str) -> list[pa_fs.FileInfo]:
+    def _files(self, table: Table, market: str, ending: str = ".parquet") -> list[pa_fs.FileInfo]:
         selector = pa_fs.FileSelector(self.folder(table, market), allow_not_found=True)
-        found = [info for info in self.filesystem.get_file_info(selector) if info.path.endswith(".parquet")]
+        found = [info for info in self.filesystem.get_file_info(selector) if info.path.endswith(ending)]
         return sorted(found, key=lambda info: str(info.path))

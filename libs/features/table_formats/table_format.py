@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 
-from libs.base.errors import DataError
+from libs.base.errors import DataError, TransientError
 from libs.base.identifiers import check_name
 from libs.features.schema import Table
 
@@ -62,13 +62,20 @@ class TableFormat(Protocol):
         """The declared columns and `market` of these markets' versions, as a Ray Data set."""
 
     def replace(self, table: Table, market: str, part: str, rows: pa.Table) -> None:
-        """Write a part over what it was: readers see it as it was or as it is then."""
+        """Write a part over what it was: readers see it as it was or as it is then.
+
+        Raises:
+            TransientError: the disk is full or the store is away, and the part is as it was; or somebody else wrote
+                meanwhile.
+        """
 
     def remove(self, table: Table, market: str) -> None:
         """Remove all parts of a market."""
 
     def purge(self, table: Table, market: str) -> None:
-        """Remove from disk what only earlier versions have of a market: those cannot be read any more."""
+        """Remove from disk what only earlier versions have of a market, which cannot be read any more, and what killed
+        deliveries have left. One that is under way fails, and is made again.
+        """
 
 
 def of_market(market: str) -> str:
@@ -120,6 +127,11 @@ def require_parts(found: pa.Schema, table: Table, place: str) -> None:
 def other_version(table: Table, market: str, version: str, why: str) -> DataError:
     """Why a version cannot be read."""
     return DataError(f"table {table.name!r} of market {market!r} cannot be read as of version {version}: {why}")
+
+
+def not_written(place: str, why: object) -> TransientError:
+    """Why a part is as it was."""
+    return TransientError(f"{place} was not written: {why}. It is as it was before; deliver again when that is mended.")
 
 
 def each_version(versions: Mapping[str, str], read: Callable[[str, list[str]], "Dataset"]) -> "Dataset":

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from libs.models.assignment import Assignment
+from libs.models.contract import ModelRef
 from libs.models.market_training import QUALITY_FILE, Trained, Untrained, read_result, train_market
-from libs.models.package import BOOSTER_FILE, FORMAT, Package, save
+from libs.models.package import BOOSTER_FILE, FORMAT, Package, fingerprint, save
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial
 from libs.models.training import Fitted
@@ -25,10 +26,13 @@ def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "write_report", write)
 
 
-def trained_beside(training_path: Path, folder: Path, champion: str | None) -> Trained | Untrained:
+def trained_beside(
+    training_path: Path, folder: Path, champion: str | None, sha256: str | None = None
+) -> Trained | Untrained:
     """Train into `<folder>/de`, beside the champion of this number, whose package is in `<folder>/champion`."""
-    path = str(folder / "champion") if champion else None
-    assignment = Assignment(MARKET, str(training_path), folder / "de", 1_000, path, champion)
+    path = folder / "champion"
+    ref = ModelRef(champion, str(path), sha256 or fingerprint(path)) if champion else None
+    assignment = Assignment(MARKET, str(training_path), folder / "de", 1_000, ref)
     train_market(assignment, threads=1, every_s=60)
     return read_result(assignment)
 
@@ -78,12 +82,13 @@ def test_a_champion_of_another_release_is_not_compared_with_and_does_not_stop_th
     assert f"format 1, and this code reads {FORMAT}" in caplog.text
 
 
-def test_an_altered_champion_fails_its_market(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
+def test_an_altered_champion_fails_its_market_unread(fitted: Fitted, training_path: Path, tmp_path: Path) -> None:
     save(fitted.package, tmp_path / "champion")
+    registered = fingerprint(tmp_path / "champion")
     (tmp_path / "champion" / BOOSTER_FILE).write_bytes(b"{}")
-    untrained = trained_beside(training_path, tmp_path, "3")
+    untrained = trained_beside(training_path, tmp_path, "3", registered)
     assert isinstance(untrained, Untrained)
-    assert "is not a booster" in untrained.reason
+    assert "is not the registered package" in untrained.reason
 
 
 def test_a_market_that_has_a_result_is_not_trained_again(training_path: Path, tmp_path: Path) -> None:

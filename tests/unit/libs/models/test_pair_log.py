@@ -85,3 +85,15 @@ def test_a_customer_who_is_forgotten_has_no_pair_and_is_not_missed(lake: Lake) -
         rows, counts = read_window(lake, "de", window)
         assert sorted(set(rows["customer"])) == ["h0", "h1", "h2", "h4"]
         assert (len(rows), counts.expected, counts.customers, counts.customers_sampled) == (8, 8, 4, 4)
+
+
+def test_a_draft_that_a_killed_writer_has_left_is_gone_with_whom_it_names(lake: Lake) -> None:
+    folder = Path(window_folder(lake, "de", "w"))
+    folder.mkdir(parents=True)
+    write_part(lake, f"{folder}/part-x-000000", as_table([pair(1)]))
+    # Killed when the file was written and had not its name yet.
+    (folder / "part-x-000000.parquet").rename(folder / "part-x-000000.draft")
+    write_part(lake, f"{folder}/part-y-000000", as_table([pair(2)]))
+    assert forget(lake, "de", "h1") == 0
+    assert [path for path in folder.iterdir() if b"h1" in path.read_bytes()] == []
+    assert read_window(lake, "de", "w")[0]["request_id"].to_list() == ["r2"]
