@@ -54,7 +54,7 @@ def _run(environment: Environment, endpoints: "Endpoints", pairs: int) -> dict[s
     from libs.features.sides import Sides
     from libs.models.bulk import Scoring, score
     from libs.models.contract import ModelRef
-    from libs.models.package import fingerprint
+    from libs.models.fingerprint import fingerprint
 
     stage = set_up(environment, endpoints)
     cores = os.cpu_count() or 1

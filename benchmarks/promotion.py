@@ -71,8 +71,8 @@ def _changes(stage: "Stage") -> dict[str, Callable[[], object]]:
     """What is done in each turn, in this order."""
     from apps.shadow.promotion import promote, rollback
     from benchmarks.serving.stage import MARKET
+    from libs.models.fingerprint import fingerprint
     from libs.models.lifecycle import Lifecycle
-    from libs.models.package import fingerprint
 
     lifecycle, sha256 = Lifecycle.of(stage.environment, stage.endpoints), fingerprint(stage.package)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.base.errors import DataError
 from libs.models.assignment import RESULT_FILE
-from libs.models.package import CARD_FILE
+from libs.models.fingerprint import CARD_FILE
 from libs.models.production import BRANCH_TAG, DIRTY_TAG, ENVIRONMENT_TAG
 from libs.models.registry import Registry, Version
 

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from apps.trainer.code_tag import Commit, tag_name, tag_version
 from apps.trainer.origin import ORIGIN, Origin
 from libs.base.environment import Environment
+from libs.models.fingerprint import fingerprint
 from libs.models.market_training import Trained
-from libs.models.package import fingerprint, windows_of
+from libs.models.package import windows_of
 from libs.models.production import maker_tags, require_fit
 from libs.models.registry import Registry, Version
 

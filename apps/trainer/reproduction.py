@@ -17,10 +17,10 @@ from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.models.assignment import Assignment
+from libs.models.fingerprint import BOOSTER_FILE
 from libs.models.fleet import train_fleet
 from libs.models.lifecycle import Lifecycle
 from libs.models.market_training import Trained, Untrained
-from libs.models.package import BOOSTER_FILE
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from libs.features.preprocess import Failed, Prepared, preprocess
 from libs.features.refresh import Destination, refresh
 from libs.models.assignment import Assignment
 from libs.models.contract import ModelRef
+from libs.models.fingerprint import fingerprint
 from libs.models.fleet import train_fleet
 from libs.models.market_training import Untrained
-from libs.models.package import fingerprint
 from libs.models.sampling import in_sample
 from libs.models.serve_api import apply
 from libs.models.serving_plan import Challenger, LiveState, render

@@ -17,6 +17,7 @@ from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.base.redis_lock import Held, hold
 from libs.base.redis_url import connect
+from libs.models.fingerprint import require_whole
 from libs.models.history import History, Roles
 from libs.models.ledger import Action, Ledger
 from libs.models.production import require_fit
@@ -32,6 +33,8 @@ _PATIENCE_S = 300.0
 _REDIS_TIMEOUT_S = 5.0
 # What a production environment looks at. Not a rollback: at night, what was live before is better than what is failing.
 _GIVES_A_NEW_ROLE: tuple[Action, ...] = ("first", "shadow", "promote")
+# Before it is decided: living replicas would be told to load what they refuse, and those that start later could not.
+_CHANGES_THE_CHAMPION: tuple[Action, ...] = ("promote", "rollback")
 
 
 @dataclass(frozen=True)
@@ -188,9 +191,11 @@ class RoleStores:
 
     def _commit(self, walk: Walk) -> bool:
         assert walk.entry is not None
+        version = self._lifecycle.registry.version(walk.entry.market, walk.entry.version)
         if walk.entry.action in _GIVES_A_NEW_ROLE:
-            version = self._lifecycle.registry.version(walk.entry.market, walk.entry.version)
             require_fit(self._lifecycle.environment, _named(version), version.tags)
+        if walk.entry.action in _CHANGES_THE_CHAMPION:
+            require_whole(version.ref)
         return self._lifecycle.ledger.append(walk.entry, after=walk.history.mark.number)
 
     def _assign(self, walk: Walk, role: Role) -> None:

@@ -1,6 +1,5 @@
 """A model version as two files: the booster in XGBoost's own binary JSON and everything else as JSON. No pickle."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from libs.base.market import Recommendation
 from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
 from libs.models.abstention import Abstention
+from libs.models.fingerprint import BOOSTER_FILE, CARD_FILE, read, require_registered, sha256_of
 from libs.models.ordinal import Calibration, Probabilities, margins, probabilities
 
-BOOSTER_FILE, CARD_FILE = "booster.ubj", "package.json"
 # Raised when a reader of the old format would answer wrongly.
 FORMAT = 3
 
@@ -106,25 +105,9 @@ def save(package: Package, folder: Path) -> None:
     (folder / CARD_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over both files, each with its length; what a replica checks before it parses anything."""
-    return _sha256(_read(folder, BOOSTER_FILE), _read(folder, CARD_FILE))
-
-
 def windows_of(folder: Path) -> dict[str, dict[str, Any]]:
     """The lines a package was trained, calibrated and judged on: how many, from when to when."""
-    return dict(_card(folder, _read(folder, CARD_FILE)).training["windows"])
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{folder} is not a model package: {name} is absent") from None
-
-
-def _sha256(*contents: bytes) -> str:
-    return hashlib.sha256(b"".join(len(one).to_bytes(8, "big") + one for one in contents)).hexdigest()
+    return dict(_card(folder, read(folder, CARD_FILE)).training["windows"])
 
 
 class OtherFormatError(DataError):
@@ -153,9 +136,9 @@ def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
         DataError: a file is absent or altered.
     """
     # Read once: what is parsed is what was checked, whoever writes to the folder meanwhile.
-    booster_bytes, card_bytes = _read(folder, BOOSTER_FILE), _read(folder, CARD_FILE)
-    if sha256 is not None and (found := _sha256(booster_bytes, card_bytes)) != sha256:
-        raise DataError(f"{folder} is not the registered package: its SHA-256 is {found}, expected {sha256}")
+    booster_bytes, card_bytes = read(folder, BOOSTER_FILE), read(folder, CARD_FILE)
+    if sha256 is not None:
+        require_registered(folder, sha256_of(booster_bytes, card_bytes), sha256)
     card = _card(folder, card_bytes)
     if (card.features, card.scales) != (FEATURES, SCALES):
         raise OtherFormatError(f"{folder} was made for other features; train the market again with this code")

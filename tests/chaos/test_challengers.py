@@ -19,7 +19,8 @@ from libs.base.errors import DataError
 from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.lake import Lake
 from libs.models import serve_api
-from libs.models.package import BOOSTER_FILE, fingerprint, load, save
+from libs.models.fingerprint import BOOSTER_FILE, fingerprint
+from libs.models.package import load, save
 from libs.models.pair_log import read_window
 from tests.chaos.conftest import MARKET, PLAN, Live, until
 from tests.chaos.load import Load, loaded, percentile_ms

@@ -40,9 +40,9 @@ from libs.features.generator.deliveries import cut_off, deliver
 from libs.features.generator.population import MarketPlan
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS
+from libs.models.fingerprint import fingerprint
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
-from libs.models.package import fingerprint
 from libs.models.registry import Version
 from libs.models.traffic import read_traffic
 from tests.documented.steps import STEPS, Step

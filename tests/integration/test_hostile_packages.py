@@ -19,7 +19,8 @@ from libs.features.snapshot import snapshot
 from libs.features.tables import build_tables
 from libs.models import package as package_module
 from libs.models.contract import ModelRef
-from libs.models.package import BOOSTER_FILE, CARD_FILE, fingerprint, save
+from libs.models.fingerprint import BOOSTER_FILE, CARD_FILE, fingerprint, sha256_of
+from libs.models.package import save
 from libs.models.registry import Registry, Version
 from libs.models.score_call import Scored
 from libs.models.scorer import Scorer
@@ -145,14 +146,13 @@ def test_what_is_parsed_is_what_was_checked_whoever_writes_meanwhile(
     replica: Replica, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = replica.register(made, fingerprint(made))
-    sha256 = package_module._sha256
 
-    def altered_just_after(*contents: bytes) -> str:
-        found = sha256(*contents)
+    def altered_just_after(booster: bytes, card: bytes) -> str:
+        found = sha256_of(booster, card)
         (Path(ref.path) / BOOSTER_FILE).write_bytes(b"not what was checked")
         return found
 
-    monkeypatch.setattr(package_module, "_sha256", altered_just_after)
+    monkeypatch.setattr(package_module, "sha256_of", altered_just_after)
     replica.scorer.set_models({"de": ref})
     assert replica.answers().version == ref.version
 

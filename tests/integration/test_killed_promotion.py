@@ -30,9 +30,10 @@ from libs.base.market import Market, Training
 from libs.features.lake import Lake
 from libs.features.tables import build_tables
 from libs.models import serve_api
+from libs.models.fingerprint import fingerprint
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle, RoleStores
-from libs.models.package import fingerprint, load, save
+from libs.models.package import load, save
 from libs.models.pair_log import read_window
 from libs.models.pair_writer import PairLog
 from libs.models.protocol import Walk, run

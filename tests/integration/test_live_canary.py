@@ -34,10 +34,11 @@ from libs.features.refresh import Destination, refresh
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.features.tables import build_tables
 from libs.models import serve_api
+from libs.models.fingerprint import fingerprint
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.live_counts import read_live
-from libs.models.package import Package, fingerprint, save
+from libs.models.package import Package, save
 from libs.models.serving_plan import challenger_application, live_application
 from libs.models.training import fit_market
 from tests.environments import environment_in

@@ -26,9 +26,10 @@ from libs.features.tables import build_tables
 from libs.models.assignment import REPORT_FILE, Assignment
 from libs.models.contract import ModelRef
 from libs.models.evaluation import Metrics
+from libs.models.fingerprint import fingerprint
 from libs.models.fleet import train_fleet
 from libs.models.market_training import Trained, Untrained, read_result, train_market
-from libs.models.package import fingerprint, load, save
+from libs.models.package import load, save
 from libs.models.registry import Registry
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial

@@ -16,10 +16,11 @@ from libs.base.market import Market, Training
 from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS, ORDERS, RETURNS
 from libs.features.tables import build_tables
+from libs.models.fingerprint import fingerprint
 from libs.models.history import Promotion
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
-from libs.models.package import fingerprint, save
+from libs.models.package import save
 from libs.models.pair_writer import PairLog
 from libs.models.sampling import pair_secret, pseudonym
 from libs.models.training import fit_market

@@ -7,8 +7,9 @@ import pytest
 
 from libs.models.assignment import Assignment
 from libs.models.contract import ModelRef
+from libs.models.fingerprint import BOOSTER_FILE, fingerprint
 from libs.models.market_training import QUALITY_FILE, Trained, Untrained, read_result, train_market
-from libs.models.package import BOOSTER_FILE, FORMAT, Package, fingerprint, save
+from libs.models.package import FORMAT, Package, save
 from libs.models.report import page
 from libs.models.report.material import ReportMaterial
 from libs.models.training import Fitted

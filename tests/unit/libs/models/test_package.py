@@ -8,7 +8,9 @@ import pytest
 
 from libs.base.errors import DataError, InvariantError
 from libs.features.frames import requests_from_training
-from libs.models.package import BOOSTER_FILE, CARD_FILE, OtherFormatError, fingerprint, load, save
+from libs.models.contract import ModelRef
+from libs.models.fingerprint import BOOSTER_FILE, CARD_FILE, fingerprint, require_whole
+from libs.models.package import OtherFormatError, load, save
 from libs.models.training import Fitted
 
 
@@ -75,3 +77,11 @@ def test_probabilities_that_are_no_numbers_are_no_answer(fitted: Fitted, folder:
     (folder / CARD_FILE).write_text(json.dumps(card))
     with pytest.raises(InvariantError, match="no numbers"):
         load(folder).predict(requests_from_training(fitted.holdout))
+
+
+def test_a_version_is_whole_until_a_byte_of_it_changes(folder: Path) -> None:
+    ref = ModelRef("1", str(folder), fingerprint(folder))
+    require_whole(ref)
+    (folder / BOOSTER_FILE).write_bytes(b"altered")
+    with pytest.raises(DataError, match="is not the registered package"):
+        require_whole(ref)
