@@ -31,7 +31,8 @@ defaults
     log global
     option abortonclose
     option redispatch 1
-    retry-on conn-failure empty-response
+    retry-on conn-failure empty-response response-timeout
+    retries 2
     errorfile 502 /nowhere/500.http
     errorfile 503 /nowhere/500.http
     errorfile 504 /nowhere/500.http

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from apps.serve import request_body
 from apps.serve.access import Access, rate_headers
 from apps.serve.answers import Health, Markets, MarketState, degraded, json_response, recommendations_response
+from apps.serve.arrival import ARRIVED_HEADER, waited_s
 from apps.serve.coalescing import Coalescer, Overloaded
 from apps.serve.docs_page import DocsPage
 from apps.serve.documentation import openapi
@@ -177,7 +178,9 @@ class Gateway(Served):
     async def _recommend(self, market: str, request: Request, request_id: str) -> Response:
         if self._coalescer.is_full(market):
             raise overloaded()  # before any work: there is too much of it
-        deadline = asyncio.get_running_loop().time() + self._settings.timeout_s
+        timeout_s = self._settings.timeout_s
+        left_s = timeout_s - waited_s(request.headers.get(ARRIVED_HEADER), timeout_s)
+        deadline = asyncio.get_running_loop().time() + left_s
         key = await self._access.admit(await self._ring(), request, "recommend")
         self._require_champion(market, key)
         question = request_body.parse(await self._body(request, deadline), self._settings.max_articles)

@@ -51,7 +51,8 @@ def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, s
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
         # A question whose replica died is asked again at another: it changes nothing, so it may be asked twice. HAProxy
         # keeps a copy of it for that, a POST's as well, if headers and body fit one buffer: 1,000 articles do.
-        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response response-timeout",
+        "RAY_SERVE_HAPROXY_RETRIES": "2",
         "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "65536",
         # Who stops reading, or sending, in the middle. Ray waits an hour for the one, and for ever for the other.
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "30",

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apps.serve.arrival import ARRIVED_HEADER
 from apps.serve.problems import MEDIA_TYPE, Kind, Problem, body_too_large, body_too_slow, overloaded
 
 # HAProxy waits for this process at each change of replicas: it is not to import what reads config.
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _LIMITS = "FITWAVE_HAPROXY_LIMITS"
 # A question's URL and headers have some hundred bytes; tokens and traces some thousand.
+_A_QUESTION = "{ path_beg /v1/ }"
+# Of the deadline: so long a gateway may be silent before another one is asked.
+_PATIENCE = 0.5
 _URL_BYTES, _HEADER_BYTES, _HEADERS = 4_096, 16_384, 64
 
 # By default HAProxy keeps no connection to a replica for the next request once callers' own are a quarter of what it
@@ -81,6 +85,8 @@ def _adapted_lines(lines: list[str], limits: Limits) -> Iterator[str]:
         yield from _lines(line, limits)
         if section == "frontend http_frontend" and re.match(r"\s*bind ", line):
             yield from (f"    {rule}" for rule in _edge(limits))
+        if line.startswith("backend "):
+            yield from (f"    {rule}" for rule in _once_more(limits))
         if line == "defaults":
             yield from (f"    {rule}" for rule in _defaults(limits))
 
@@ -132,12 +138,21 @@ def _edge(limits: Limits) -> list[str]:
         f"http-request return {_answer(body_too_large(limits.max_body_bytes))} "
         f"if {{ req.body_size gt {limits.max_body_bytes} }}",
         f"http-request wait-for-body time {_ms(limits)} if METH_POST",
+        f"http-request set-header {ARRIVED_HEADER} %[date(0,ms)] if {_A_QUESTION}",
+    ]
+
+
+def _once_more(limits: Limits) -> list[str]:
+    """When another replica is asked: while there is time left for it, and not for what is done in the console."""
+    return [
+        f"http-request set-timeout server {_ms(limits, _PATIENCE)} if {_A_QUESTION}",
+        f"http-request disable-l7-retry unless {_A_QUESTION}",
     ]
 
 
 def _turn_away(backend: str, condition: str, limits: Limits) -> str:
     """A rule for questions; probes and metrics wait their turn."""
-    full = f"{condition} {{ path_beg /v1/ }} {{ queue({backend}) ge {limits.waiting} }}"
+    full = f"{condition} {_A_QUESTION} {{ queue({backend}) ge {limits.waiting} }}"
     return f"http-request return {_answer(overloaded())} if {full}"
 
 
@@ -150,8 +165,8 @@ def _answer(problem: Problem) -> str:
     return f"status {response.status_code} content-type {MEDIA_TYPE} {told} lf-string '{bytes(response.body).decode()}'"
 
 
-def _ms(limits: Limits) -> str:
-    return f"{round(1_000 * limits.timeout_s)}ms"
+def _ms(limits: Limits, share: float = 1.0) -> str:
+    return f"{round(1_000 * limits.timeout_s * share)}ms"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from apps.serve.arrival import ARRIVED_HEADER
 from infra.stack.haproxy_config import Limits
 from tests.haproxies import Proxy, haproxy
 from tests.served_gateway import ServedGateway, served_gateway
@@ -163,6 +164,33 @@ def test_a_replica_that_ends_without_an_answer_is_followed_by_another(gateway: S
         assert statuses == [200] * 6
         assert sent, "it was asked, too"
         assert all(one.endswith(QUESTION) for one in sent)
+
+
+def test_a_replica_that_stands_still_is_followed_by_another_in_what_is_left_of_the_deadline(
+    gateway: ServedGateway, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        still = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        proxy = stack.enter_context(haproxy(tmp_path, LIMITS, still.getsockname()[1], gateway.port))
+        begin = time.monotonic()
+        statuses = [proxy.ask("POST", PATH, headers(gateway), QUESTION).status for _ in range(4)]
+        assert statuses == [200] * 4
+        assert LIMITS.timeout_s / 2 < time.monotonic() - begin < 4 * LIMITS.timeout_s
+
+
+def test_what_somebody_does_in_the_console_is_not_done_twice(tmp_path: Path) -> None:
+    with replica(None) as (one, sent), replica(None) as (other, too), haproxy(tmp_path, LIMITS, one, other) as proxy:
+        lost = proxy.ask("POST", "/console/markets/de/rollback", {}, b"")
+        assert problem(lost) == (502, "/problems/gateway-lost")
+        assert len(sent) + len(too) == 1
+
+
+def test_a_question_says_when_it_came_whatever_its_caller_says(tmp_path: Path) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    with replica(answer) as (port, sent), haproxy(tmp_path, LIMITS, port) as proxy:
+        assert proxy.ask("POST", PATH, {ARRIVED_HEADER: "1"}, QUESTION).status == 200
+        [said] = re.findall(rb"(?i)%s: (\d+)" % ARRIVED_HEADER.encode(), sent[0])
+        assert abs(time.time() - int(said) / 1_000) < 5
 
 
 def test_what_no_replica_answers_is_called_what_it_is(tmp_path: Path) -> None:
