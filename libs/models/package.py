@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import xgboost as xgb
-from pydantic import ValidationError
 
 from libs.base.errors import DataError
 from libs.base.frozen import Frozen
 from libs.base.market import Recommendation
+from libs.base.stored_format import decoding
 from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
 from libs.models.abstention import Abstention
@@ -121,7 +121,11 @@ class OtherFormatError(DataError):
 def _card(folder: Path) -> Card:
     path = folder / CARD_FILE
     try:
-        values = json.loads(path.read_bytes())
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{folder} is not a model package: {CARD_FILE} is absent") from None
+    with decoding(f"{path} is not a package card"):
+        values = json.loads(text)
         # Before all else: a card of another format has other fields.
         if values["format"] != FORMAT:
             raise OtherFormatError(
@@ -129,10 +133,6 @@ def _card(folder: Path) -> Card:
                 f"made it, or train the market again with this code"
             )
         return Card.model_validate(values)
-    except FileNotFoundError:
-        raise DataError(f"{folder} is not a model package: {CARD_FILE} is absent") from None
-    except (ValidationError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is not a package card: {error}") from error
 
 
 def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:
