@@ -16,7 +16,7 @@ from libs.base.metric_board import MetricBoard
 from libs.base.metrics import WEEKS
 from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
-from libs.base.stored_format import numbered, values_of
+from libs.base.stored_format import decoding, numbered, values_of
 
 _FORMAT = 2
 _REMEDY = "Have it run by the release that queued it or a later one."
@@ -54,11 +54,12 @@ class Entry:
         """An entry as it was stored.
 
         Raises:
-            DataError: a newer release stored it.
+            DataError: a newer release stored it, or it is damaged.
         """
-        values = json.loads(stored)
-        what = f"the week {values.get('as_of')} of market {values.get('market')!r} in the queue"
-        return cls(**values_of(values, _FORMAT, what, _REMEDY))
+        with decoding("a week in the queue is damaged", _REMEDY):
+            values = json.loads(stored)
+            what = f"the week {values.get('as_of')} of market {values.get('market')!r} in the queue"
+            return cls(**values_of(values, _FORMAT, what, _REMEDY))
 
     def stored(self) -> str:
         """The entry as it is stored."""

@@ -61,16 +61,19 @@ def read_file(path: Path) -> Said:
         text = path.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        places = [] if root is None else list(_places(root, ()))
     except FileNotFoundError:
         raise DataError(f"{path} is absent: every environment has one") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # ValueError: no UTF-8, or a date or number that there is none of. RecursionError: brackets beyond Python's stack,
+    # or what holds itself.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is not YAML: {error}") from error
     if root is None:
         return Said((path,), {}, {})
     if not isinstance(content, dict):
         raise DataError(f"{path} must hold keys and values at the top, not a {type(content).__name__}")
     lines: dict[Place, int] = {}
-    for place, line in _places(root, ()):
+    for place, line in places:
         if place in lines:
             # YAML takes the last one, and nobody sees that the first says nothing.
             raise DataError(f"{path}, line {line}: {_dotted(place)} is there twice, first on line {lines[place]}")

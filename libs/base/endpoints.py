@@ -4,11 +4,10 @@ import json
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from libs.base.environment import Environment
-from libs.base.errors import DataError, TransientError
+from libs.base.errors import TransientError
 from libs.base.frozen import Frozen
+from libs.base.stored_format import decoding
 
 # The one switch that makes Ray bind, advertise and look for the loopback address; its name tells of other systems.
 LOOPBACK_SWITCH = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -68,15 +67,13 @@ def resolve(environment: Environment) -> Endpoints:
     """
     path = endpoints_file(environment)
     try:
-        endpoints = Endpoints.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        text = path.read_bytes()
     except FileNotFoundError:
         raise TransientError(
             f"environment {environment.name!r} is not up: {path} is absent. "
             f"Run `fitwave up --environment {environment.name}`."
         ) from None
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"{path} is damaged, or of another release: {error}. Run `fitwave down`, then `fitwave up`."
-        ) from error
+    with decoding(f"{path} is damaged, or of another release", "Run `fitwave down`, then `fitwave up`."):
+        endpoints = Endpoints.model_validate(json.loads(text))
     endpoints.prepare_process()
     return endpoints

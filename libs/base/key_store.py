@@ -44,7 +44,7 @@ def decode(key_id: str, value: bytes) -> ApiKey:
     """
     try:
         key = msgspec.json.decode(value, type=ApiKey)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(
             f"the stored API key {key_id!r} is damaged: {error}. Delete it and create a new one."
         ) from error

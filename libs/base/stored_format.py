@@ -3,7 +3,8 @@
 Each format counts for itself, next to the code that writes it. A reader takes its own number and the ones before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from libs.base.errors import DataError
@@ -11,7 +12,27 @@ from libs.base.errors import DataError
 # What has no number was written before formats had one.
 UNNUMBERED = 1
 _KEY = "format"
+_SHOWN = 300
 _REMEDY = "Read it with the release that wrote it, or a later one."
+
+
+# What decoders and constructors raise of bytes that nobody here has written: text that is no UTF-8 or no JSON, brackets
+# beyond Python's stack, numbers beyond its integers, values of other kinds, and names that are missing or unknown.
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+
+
+@contextmanager
+def decoding(fault: str, remedy: str = "") -> Iterator[None]:
+    """Say plainly that what is decoded in a `with` block is not what was stored.
+
+    Raises:
+        DataError: it is not; the message is `fault`, with why and what to do.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        told = f"{type(error).__name__}: {error}"
+        raise DataError(f"{fault}: {told:.{_SHOWN}}. {remedy}".strip()) from error
 
 
 def numbered(values: Mapping[str, Any], number: int) -> dict[str, Any]:

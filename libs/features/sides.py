@@ -20,7 +20,7 @@ from libs.base import redis_lock
 from libs.base.errors import DataError, TransientError
 from libs.base.redis_lock import Held, answering, hold
 from libs.base.redis_url import connect
-from libs.base.stored_format import numbered, values_of
+from libs.base.stored_format import decoding, numbered, values_of
 
 SIDES = ("a", "b")
 # Raised with each change of how a side is told, or of how its rows are laid out in the store.
@@ -59,11 +59,12 @@ class Live:
         """What was stored.
 
         Raises:
-            DataError: a newer release stored it.
+            DataError: a newer release stored it, or it is damaged.
         """
-        found = json.loads(stored)
-        values = values_of(found, _FORMAT, f"what is live of market {found.get('market')!r} online", _REMEDY)
-        return cls(**values | {name: datetime.fromisoformat(values[name]) for name in ("as_of", "since")})
+        with decoding("what Redis has of a live market is damaged", _REMEDY):
+            found = json.loads(stored)
+            values = values_of(found, _FORMAT, f"what is live of market {found.get('market')!r} online", _REMEDY)
+            return cls(**values | {name: datetime.fromisoformat(values[name]) for name in ("as_of", "since")})
 
     def stored(self) -> str:
         """What is stored of it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from libs.base.stored_format import numbered, values_of
+from libs.base.stored_format import decoding, numbered, values_of
 from libs.features.arrays import Floats, Indices
 from libs.features.assembly import FEATURES, Matrix, Requests, assemble
 from libs.features.validation.stability import stability_index
@@ -60,15 +60,20 @@ class Distributions:
 
     @classmethod
     def load(cls, folder: Path) -> "Distributions | None":
-        """Those of a package; None of one that was made before they were kept, or for other features."""
+        """Those of a package; None of one that was made before they were kept, or for other features.
+
+        Raises:
+            DataError: the file is damaged, or of a newer release.
+        """
         path = folder / DISTRIBUTIONS_FILE
         if not path.exists():
             return None
-        values = values_of(json.loads(path.read_text(encoding="utf-8")), _FORMAT, str(path))
-        if set(values) != {*FEATURES, PREDICTION}:
-            return None
-        edges = {name: np.array(one["edges"], dtype=np.float64) for name, one in values.items()}
-        return cls(edges, {name: np.array(one["counts"], dtype=np.int64) for name, one in values.items()})
+        with decoding(f"{path} is damaged"):
+            values = values_of(json.loads(path.read_bytes()), _FORMAT, str(path))
+            if set(values) != {*FEATURES, PREDICTION}:
+                return None
+            edges = {name: np.array(one["edges"], dtype=np.float64) for name, one in values.items()}
+            return cls(edges, {name: np.array(one["counts"], dtype=np.int64) for name, one in values.items()})
 
 
 def _columns(package: Package, requests: Requests) -> dict[str, Floats]:

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from libs.base.errors import DataError, TransientError
-from libs.base.stored_format import numbered, values_of
+from libs.base.errors import TransientError
+from libs.base.stored_format import decoding, numbered, values_of
 from libs.models.single_file_ledger import take_over
 
 # Raised with each change of an entry's fields.
@@ -116,14 +116,12 @@ class Ledger:
 
 
 def _read(path: Path) -> Entry:
-    return _entry(path.read_text(encoding="utf-8"), str(path))
+    return _entry(path.read_bytes(), str(path))
 
 
-def _entry(text: str, what: str) -> Entry:
-    try:
+def _entry(text: str | bytes, what: str) -> Entry:
+    with decoding(f"{what} is not a ledger entry"):
         return Entry(**values_of(json.loads(text), _FORMAT, what))
-    except (json.JSONDecodeError, TypeError, AttributeError) as error:
-        raise DataError(f"{what} is not a ledger entry: {error}") from error
 
 
 def _sync(folder: Path) -> None:

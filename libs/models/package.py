@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import xgboost as xgb
-from pydantic import ValidationError
 
 from libs.base.errors import DataError, InvariantError
 from libs.base.frozen import Frozen
 from libs.base.market import Recommendation
+from libs.base.stored_format import decoding
 from libs.features.assembly import FEATURES, NOT_CHOSEN, Matrix, Requests, assemble
 from libs.features.sizes import SCALES
 from libs.models.abstention import Abstention
@@ -115,7 +115,7 @@ class OtherFormatError(DataError):
 
 
 def _card(folder: Path, content: bytes) -> Card:
-    try:
+    with decoding(f"{folder / CARD_FILE} is not a package card"):
         values = json.loads(content)
         # Before all else: a card of another format has other fields.
         if values["format"] != FORMAT:
@@ -124,8 +124,6 @@ def _card(folder: Path, content: bytes) -> Card:
                 f"made it, or train the market again with this code"
             )
         return Card.model_validate(values)
-    except (ValidationError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DataError(f"{folder / CARD_FILE} is not a package card: {error}") from error
 
 
 def load(folder: Path, sha256: str | None = None, threads: int = 1) -> Package:

@@ -18,7 +18,7 @@ import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
 from libs.base.errors import DataError, TransientError
-from libs.base.stored_format import UNNUMBERED, numbered, require_readable, values_of
+from libs.base.stored_format import UNNUMBERED, decoding, numbered, require_readable, values_of
 from libs.features.lake import Lake
 
 COMPLETE, ERROR, TIMEOUT, SHED = "complete", "error", "timeout", "shed"
@@ -186,9 +186,9 @@ def read_counts(lake: Lake, path: str) -> dict[str, Any]:
     """One replica's counts.
 
     Raises:
-        DataError: a newer release wrote them.
+        DataError: a newer release wrote them, or the file is damaged.
     """
-    with lake.filesystem.open_input_stream(path) as file:
+    with lake.filesystem.open_input_stream(path) as file, decoding(f"{path} has no counts"):
         return values_of(json.loads(file.read()), _COUNTS_FORMAT, path)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from libs.base.identifiers import check_name, week_name
-from libs.base.stored_format import numbered, values_of
+from libs.base.stored_format import decoding, numbered, values_of
 from libs.features.schema import Table
 
 _FORMAT = 2
@@ -81,16 +81,17 @@ class Profile:
         """The latest that was kept of a week before this one.
 
         Raises:
-            DataError: a newer release kept it.
+            DataError: a newer release kept it, or it is damaged.
         """
         # A name sorts as the time it tells.
         earlier = [path for path in folder.glob(f"{check_name(market)}/*.json") if path.stem < week_name(as_of)]
         if not earlier:
             return None
         latest = max(earlier)
-        values = values_of(json.loads(latest.read_text(encoding="utf-8")), _FORMAT, str(latest), _REMEDY)
-        tables = {name: TableProfile(**table) for name, table in values["tables"].items()}
-        return cls(market, datetime.fromisoformat(values["as_of"]), tables, values["unknown_references"])
+        with decoding(f"{latest} is no profile", _REMEDY):
+            values = values_of(json.loads(latest.read_bytes()), _FORMAT, str(latest), _REMEDY)
+            tables = {name: TableProfile(**table) for name, table in values["tables"].items()}
+            return cls(market, datetime.fromisoformat(values["as_of"]), tables, values["unknown_references"])
 
 
 def _path(folder: Path, market: str, as_of: datetime) -> Path:
