@@ -22,14 +22,12 @@ def run(environment: Environment, endpoints: Endpoints, name: str, changes: int,
     """Make what is left of so many changes; `log` has a line for what is begun and one for what came of it."""
     from libs.base import redis_lock
     from libs.base.errors import DataError, TransientError
-    from libs.models import lifecycle as lifecycle_module
     from libs.models.ledger import Entry
     from libs.models.lifecycle import Lifecycle, RoleStores
     from libs.models.role_request import Request
 
     redis_lock.HELD_S = HELD_S
-    lifecycle_module.apply = lambda *_: None
-    RoleStores._serve = lambda *_: None  # type: ignore[method-assign, assignment, return-value]
+    RoleStores._serve = lambda *_: None  # type: ignore[method-assign]
     undisturbed, lifecycle = RoleStores.do, Lifecycle.of(environment, endpoints)
 
     def tell(what: str) -> None:
