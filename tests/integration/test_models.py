@@ -4,16 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import polars as pl
-import psutil
 import pytest
 import xgboost_ray
 
@@ -35,6 +32,7 @@ from libs.models.report import page
 from libs.models.report.material import ReportMaterial
 from libs.models.training import Fitted, fit_market
 from tests.lost_actor import LosesAnActor
+from tests.lost_worker import killed
 from tests.small_market import AS_OF, small_market
 
 TRAINING = Training(rounds=40, min_child_weight=5)
@@ -95,30 +93,6 @@ def test_a_fleet_trains_like_a_single_process_and_a_bad_market_fails_alone(
     failed = results["thin"]
     assert isinstance(failed, Untrained)
     assert "100 are needed" in failed.reason
-
-
-@contextmanager
-def killed(name: str, when: Callable[[], bool], times: int) -> Iterator[list[int]]:
-    """Meanwhile, as often as that, a process of Ray's of this name is killed as soon as it is time to."""
-    ended = threading.Event()
-    pids: list[int] = []
-
-    def kill() -> None:
-        while not ended.wait(0.05) and len(pids) < times:
-            for process in psutil.process_iter(["name", "cmdline"]):
-                if name in " ".join(process.info["cmdline"] or []) and process.pid not in pids and when():
-                    with suppress(psutil.NoSuchProcess):
-                        process.kill()
-                        pids.append(process.pid)
-                    break
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        yield pids
-    finally:
-        ended.set()
-        killer.join()
 
 
 def test_a_market_whose_rank_dies_is_trained_by_itself_from_its_checkpoint_and_its_neighbours_stay_trained(
