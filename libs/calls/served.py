@@ -12,6 +12,7 @@ from libs.calls.heap import freeze_heap
 from libs.calls.load import CPU_SHARE, CpuShare
 from libs.calls.replica_log import log_beside_serve
 from libs.calls.replica_metrics import ReplicaMetrics
+from libs.calls.replica_port import listen_on_the_nodes_address
 
 
 class Served:
@@ -20,7 +21,11 @@ class Served:
     def __init__(self, deployment: str, telemetry: Telemetry | None = None) -> None:
         """`deployment` is its name in metrics and traces. Without telemetry it counts for itself alone."""
         self._cpu_share = CpuShare()
-        replica = _replica()
+        replica = _replica_of_serve()
+        if replica is None:
+            replica = secrets.token_hex(4)
+        else:
+            listen_on_the_nodes_address()
         self._replica_metrics = ReplicaMetrics(deployment, replica, telemetry)
         self.meter = self._replica_metrics.meter
         self.tracer: Tracer = tracer_of(telemetry, deployment, replica) if telemetry else NoTracer()
@@ -50,9 +55,9 @@ class Served:
         self.end()
 
 
-def _replica() -> str:
-    """The name that Serve's logs have for this replica; outside of Serve some other."""
+def _replica_of_serve() -> str | None:
+    """The name that Serve's logs have for this replica; None outside of Serve."""
     try:
         return serve.get_replica_context().replica_id.unique_id
     except RayServeException:
-        return secrets.token_hex(4)
+        return None
