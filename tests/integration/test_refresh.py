@@ -284,16 +284,18 @@ def test_a_refresh_that_dies_changes_nothing_and_the_next_one_heals_it(
     assert online(destination, week) == computed(newer)
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.row("14", "a refresh is killed at 10 points and run again", "as an uninterrupted run; 0 torn rows")
 @pytest.mark.parametrize(
-    "share",
-    [
-        pytest.param(0.0, id="as it begins", marks=pytest.mark.slow),
-        pytest.param(0.5, id="half way"),
-        pytest.param(0.8, id="nearly done", marks=pytest.mark.slow),
-    ],
+    "percent", [pytest.param(one, marks=[] if one == 50 else pytest.mark.slow) for one in range(0, 100, 10)]
 )
 def test_a_refresh_that_is_killed_is_never_seen_and_the_next_one_heals_it(
-    destination: Destination, endpoints: Endpoints, week: Prepared, tmp_path: Path, share: float
+    figure: Callable[[str], None],
+    destination: Destination,
+    endpoints: Endpoints,
+    week: Prepared,
+    tmp_path: Path,
+    percent: int,
 ) -> None:
     for _ in range(2):
         done(destination, week)
@@ -310,10 +312,10 @@ def test_a_refresh_that_is_killed_is_never_seen_and_the_next_one_heals_it(
         rows = store_of(destination).read(views().customers, other, customers)
         written = sum(row is not None and row.values["height_cm"] == 1.0 for row in rows)
         began = sides_of(destination).contents("de", other.partition("@")[2]) == WRITING
-        return began and written >= share * len(customers)
+        return began and written >= percent / 100 * len(customers)
 
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not reached():
             assert process.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline
@@ -323,8 +325,17 @@ def test_a_refresh_that_is_killed_is_never_seen_and_the_next_one_heals_it(
         process.wait()
     assert online(destination, week) == before
     assert sides_of(destination).require_live("de") == filled
+    wanted, torn, written = computed(newer), 0, 0
+    for one, row in zip(customers, store_of(destination).read(views().customers, other, customers), strict=True):
+        assert row is not None
+        written += (found := comparable(row.values)) == wanted[one]
+        torn += found not in (wanted[one], before[one])
+    figure(f"killed when {written} of {len(customers)} customers were written: {torn} rows torn")
+    assert torn == 0
     done(destination, newer)
-    assert online(destination, week) == computed(newer)
+    uninterrupted = replace(destination, environment=f"{destination.environment}-2", home=tmp_path / "home-2")
+    done(uninterrupted, newer)
+    assert online(destination, week) == online(uninterrupted, newer) == wanted
 
 
 def test_too_little_coverage_keeps_the_features_of_before(
