@@ -16,19 +16,23 @@ _ANSWER_S = 2.0
 def start_redis(home: Path, record: Record) -> str:
     """Start a server that keeps its data under `home`; returns its URL."""
     port = free_port()
-    data = home / "redis"
-    data.mkdir(parents=True, exist_ok=True)
-    command = [
-        *(str(server_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data), "--daemonize", "no"),
+    (home / "redis").mkdir(parents=True, exist_ok=True)
+    url = f"redis://127.0.0.1:{port}/0"
+    started = start("redis", server_command(home, port), {}, url, home / "logs" / "redis.log", record)
+    wait_until(started, lambda: answers(url), _READY_S)
+    return url
+
+
+def server_command(home: Path, port: int) -> list[str]:
+    """What starts a server on this port."""
+    return [
+        *(str(server_binary()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(home / "redis")),
+        *("--daemonize", "no"),
         # One second of writes at most is lost with the machine; the next refresh writes them again.
         *("--appendonly", "yes", "--appendfsync", "everysec"),
         # A customer's row packed into one block takes two thirds of the memory (docs/data.md).
         *("--hash-max-listpack-value", "512"),
     ]
-    url = f"redis://127.0.0.1:{port}/0"
-    started = start("redis", command, {}, url, home / "logs" / "redis.log", record)
-    wait_until(started, lambda: answers(url), _READY_S)
-    return url
 
 
 def server_binary() -> Path:

@@ -64,15 +64,16 @@ def test_a_replica_that_stands_still_fails_no_question_and_is_replaced(live: Liv
 @pytest.mark.timeout(200, func_only=True)
 @pytest.mark.row("3", "SIGKILL the Serve controller under L", "0 failures; back <= 10 s")
 def test_a_controller_that_is_killed_fails_no_question_and_is_back(live: Live, figure: Figure) -> None:
-    [controller] = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "ray::ServeController"]
+    cluster = live.process("ray").children(recursive=True)
+    [controller] = [one for one in cluster if one.name().startswith("ray::ServeController")]
     with loaded(live.plan) as load:
         sleep_until(load, 10)
-        before = {name: live.pids(name) for name in DEPLOYMENTS}
+        before = {name: sorted(live.pids(name)) for name in DEPLOYMENTS}
         begin = time.monotonic()
         controller.kill()
         until(lambda: is_back(live, controller.pid))
         took = time.monotonic() - begin
-        after = {name: live.pids(name) for name in DEPLOYMENTS}
+        after = {name: sorted(live.pids(name)) for name in DEPLOYMENTS}
     figure(f"{load}; {len(live.wrong(load))} wrong; back after {took:.1f} s")
     assert load.failed == []
     assert live.wrong(load) == []

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from infra.stack.redis_server import answers
+from infra.stack.redis_server import answers, server_command
+from libs.base.redis_url import RedisUrl
 from tests.chaos.conftest import Live, until
 from tests.chaos.load import Load, loaded
 from tests.chaos.test_killed_replicas import sleep_until
@@ -32,29 +33,26 @@ def unmarked(load: Load, away_at: float, back_at: float) -> int:
 @pytest.mark.row("11", "SIGKILL Redis under L, start it again 15 s later", "0 5xx; marked degraded; recovery <= 5 s")
 def test_a_killed_redis_degrades_answers_and_fails_none(live: Live, figure: Figure) -> None:
     server = live.process("redis")
-    command = server.cmdline()
+    command = server_command(live.environment.home, RedisUrl.parse(live.endpoints.redis_url).nodes[0][1])
     with loaded(live.plan) as load:
         sleep_until(load, 10)
         away_at = time.time()
         server.kill()
         sleep_until(load, 25)
-        again = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        live.adopt("redis", subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True).pid)
         until(lambda: answers(live.endpoints.redis_url))
         back_at = time.time()
-    try:
-        degraded = sum(one.degraded is not None for one in load.answers)
-        found = unmarked(load, away_at, back_at)
-        figure(
-            f"{load}; {degraded} degraded, {found} unmarked; {len(live.wrong(load))} wrong; "
-            f"whole again after {recovered_s(load, back_at):.1f} s"
-        )
-        assert load.failed == []
-        assert live.wrong(load) == []
-        assert degraded > 0
-        assert found == 0
-        assert recovered_s(load, back_at) <= 5.0
-    finally:
-        live.adopt("redis", again.pid)
+    degraded = sum(one.degraded is not None for one in load.answers)
+    found = unmarked(load, away_at, back_at)
+    figure(
+        f"{load}; {degraded} degraded, {found} unmarked; {len(live.wrong(load))} wrong; "
+        f"whole again after {recovered_s(load, back_at):.1f} s"
+    )
+    assert load.failed == []
+    assert live.wrong(load) == []
+    assert degraded > 0
+    assert found == 0
+    assert recovered_s(load, back_at) <= 5.0
 
 
 @pytest.mark.timeout(200, func_only=True)
