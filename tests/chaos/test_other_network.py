@@ -29,7 +29,7 @@ print(json.dumps([port for port in json.loads(sys.argv[2]) if not socket.socket(
 
 
 def _makes_networks() -> bool:
-    made = ["ip", "link", "add", _INTERFACE, "type", "dummy"]
+    made = ["ip", "link", "add", _INTERFACE, "type", "veth", "peer", "name", "far"]
     if which("ip") is None or which("nsenter") is None or subprocess.run(made, capture_output=True).returncode != 0:
         return False
     subprocess.run(["ip", "link", "delete", _INTERFACE], check=True)
