@@ -48,7 +48,8 @@ def forget(environment: Environment, endpoints: Endpoints, market: str, customer
     traces = [*_from_lake(lake, market, customer_id), _from_online(environment, endpoints, market, customer_id)]
     with alone(endpoints.redis_url, environment.name, market):
         removed = pair_log.forget(lake, market, customer)
-        if removed:
+        # Also where nothing was found: somebody may have been sampled just now for the first time.
+        if pair_log.windows(lake, market):
             time.sleep(_FLUSHES * environment.serving.pair_log.flush_s)
             removed += pair_log.forget(lake, market, customer)
     return [

@@ -8,16 +8,17 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import polars as pl
 import psutil
 import pytest
+import redis
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -550,6 +551,57 @@ def test_logs_are_json_with_the_requests_id_and_trace_and_name_no_customer(
     customers = [*world.shoppers("de").customers, *world.shoppers("us").customers]
     assert customers
     assert [one for one in lines if any(f'"{name}"' in one or f"'{name}'" in one for name in customers)] == []
+
+
+@pytest.mark.row("28", "canary ids, measurements and keys, asked over HTTP in every way", "0 found in what is kept")
+def test_who_asks_and_with_which_key_is_kept_nowhere_and_echoed_by_no_problem(
+    world: World, second_week: dict[str, MarketWeek], collector: Collector, figure: Callable[[str], None]
+) -> None:
+    canary, measurement, guessed = "canary-5b1d0c77", "187.3133713", "canary-key-9f2e"
+    article = world.shoppers("de").articles[0]
+    # Of so many some are in the sample, and so in the pair log.
+    for number in range(40):
+        body = {"customer_id": f"{canary}-{number}", "article_ids": [article], "selected_sizes": {article: "38"}}
+        traceparent = f"00-{number + 1:032x}-{1:016x}-01"
+        assert world.ask("de", body, traceparent=traceparent).status_code == 200
+    asked: dict[str, Any] = {"customer_id": canary, "article_ids": [article]}
+    refused = [
+        world.ask("de", asked | {"article_ids": []}),
+        world.ask("de", asked | {"height_cm": measurement}),
+        *(world.ask("de", asked | {"customer_id": one}) for one in (canary * 20, f"{canary}\x00", [canary])),
+        world.ask("de", asked | {"selected_sizes": {canary: "38"}}),
+        world.ask("de", asked | {"selected_sizes": {article: [measurement]}}),
+        world.ask("nowhere", asked),
+        world.ask("de", asked | {"article_ids": ["no-such-article"]}),
+        world.ask("de", asked, Authorization=f"Bearer {guessed}"),
+        world.ask("de", f"{canary} {measurement}"),
+    ]
+    assert {one.status_code for one in refused} == {401, 404, 422}
+    secret = (canary, measurement, guessed, world.key)
+    assert [one.text for one in refused if any(text in one.text for text in secret)] == []
+    time.sleep(2 * world.environment.serving.pair_log.flush_s + 6.0)  # the pair log, the counts and the traces
+
+    shadow = promotion.shadow_of(world.lifecycle, "de")
+    assert shadow is not None
+    with redis.Redis.from_url(world.endpoints.redis_url) as client:
+        keys = list(client.scan_iter(count=1000))
+        told = {f"Redis: {key!r}": key + (cast("bytes | None", client.dump(key)) or b"") for key in keys}
+    told["metrics"] = httpx.get(f"{world.url}/metrics", timeout=20).content
+    told["traces"] = "".join(f"{service} {span}" for service, span in collector.spans).encode()
+    told["pairs"] = read_window(world.lake, "de", shadow.window)[0].write_json().encode()
+    files = [path for path in world.environment.home.rglob("*") if path.is_file()]
+    told |= {str(path): path.read_bytes() for path in files}
+    found = [name for name, text in told.items() for one in secret if one.encode() in text]
+    # Registered customers are in the lake and online, and nowhere where models are kept.
+    models = [path for path in files if "mlflow" in path.parts]
+    registered = re.compile(rb"(?:de|us)-c\d{7}")
+    found += [str(path) for path in models if registered.search(path.read_bytes())]
+    figure(
+        f"{40 + len(refused)} requests; {len(found)} found in {len(keys):,} keys of Redis, {len(files):,} files (logs, "
+        f"pair log, MLflow), {len(collector.spans):,} spans, the metrics page and {len(refused)} problems"
+    )
+    assert models and len(collector.spans) > 40
+    assert found == []
 
 
 def assert_named(told: list[tuple[str, str]]) -> None:
