@@ -1,7 +1,6 @@
 """More questions than can be answered: many connections, each with one question under way and a rest after it.
 
-`python -m tests.chaos.flood` reads a `Flood` as JSON and prints how many of which status came back. Plain sockets: a
-client that costs as much as the gateway would be measured itself.
+`python -m tests.chaos.flood` reads a `Flood` as JSON and prints how many of which status came back.
 """
 
 import asyncio
@@ -13,12 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from urllib.parse import urlsplit
 
 import uvloop
 
 from libs.base.environment import REPOSITORY
 from tests.chaos.load import Plan
+from tests.chaos.wire import connect, question, read_reply
 
 
 @dataclass(frozen=True)
@@ -61,34 +60,20 @@ def flooded(flood: Flood) -> Iterator[Flooded]:
 
 
 def _questions(plan: Plan, count: int) -> list[bytes]:
-    drawn, address = random.Random(1), urlsplit(plan.url)
-    found = []
-    for _ in range(count):
-        body = json.dumps({"customer_id": drawn.choice(plan.customers), "article_ids": [drawn.choice(plan.articles)]})
-        head = (
-            f"POST /v1/markets/{plan.market}/size-recommendations HTTP/1.1\r\nHost: {address.netloc}\r\n"
-            f"Authorization: Bearer {plan.key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        found.append((head + body).encode())
-    return found
-
-
-async def _answer(reader: asyncio.StreamReader) -> int:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-    await reader.readexactly(length)
-    return int(head[9:12])
+    drawn = random.Random(1)
+    asked = ((drawn.choice(plan.customers), drawn.choice(plan.articles)) for _ in range(count))
+    return [question(plan.url, plan.key, plan.market, *one) for one in asked]
 
 
 async def _ask_on(flood: Flood, questions: list[bytes], until: float, statuses: Counter[int]) -> None:
-    loop, drawn, address = asyncio.get_running_loop(), random.Random(id(statuses)), urlsplit(flood.plan.url)
+    loop, drawn = asyncio.get_running_loop(), random.Random(id(statuses))
     await asyncio.sleep(drawn.random() * 2 * flood.rest_s)
     while loop.time() < until:
         try:
-            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            reader, writer = await connect(flood.plan.url)
             while loop.time() < until:
                 writer.write(drawn.choice(questions))
-                statuses[await _answer(reader)] += 1
+                statuses[(await read_reply(reader)).status] += 1
                 await asyncio.sleep(drawn.random() * 2 * flood.rest_s)
             writer.close()
         except (OSError, asyncio.IncompleteReadError):

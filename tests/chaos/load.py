@@ -10,14 +10,14 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-import httpx
+import uvloop
 
 from libs.base.environment import REPOSITORY
+from tests.chaos.wire import Reply, Streams, connect, question, read_reply
 
 # Of the bar: L.
 RATE, SECONDS = 50.0, 60.0
@@ -106,59 +106,73 @@ def loaded(plan: Plan) -> Iterator[Load]:
     assert len(load.answers) == round(plan.rate * plan.seconds)
 
 
-async def _ask(client: httpx.AsyncClient, plan: Plan, customer: str, article: str) -> Answer:
-    at, begin = time.time(), time.perf_counter()
-    status, fault, version = 0, "", ""
-    body: Mapping[str, Any] = {}
-    says_when = False
-    try:
-        response = await client.post(
-            f"/v1/markets/{plan.market}/size-recommendations",
-            json={"customer_id": customer, "article_ids": [article]},
+class _Caller:
+    """Asks on connections that are kept, as a shop's client does."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._idle: list[Streams] = []
+
+    async def ask(self, customer: str, article: str) -> Answer:
+        at, begin = time.time(), time.perf_counter()
+        asked = question(self._plan.url, self._plan.key, self._plan.market, customer, article)
+        reply, fault = None, ""
+        try:
+            async with asyncio.timeout(_HANGS_S):
+                reply = await self._exchanged(asked)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            fault = type(error).__name__
+        took = time.perf_counter() - begin
+        body = reply.json() if reply is not None else {}
+        [found] = body.get("recommendations", [{}])
+        return Answer(
+            at=at,
+            took=took,
+            status=reply.status if reply is not None else 0,
+            fault=fault or str(body.get("detail", "")),
+            version=body.get("model_version", ""),
+            degraded=body.get("degraded"),
+            customer=customer,
+            article=article,
+            size=found.get("size"),
+            confidence=found.get("confidence"),
+            says_when=reply is not None and "retry-after" in reply.headers,
         )
-        status, version = response.status_code, response.headers.get("X-Model-Version", "")
-        body, fault = _read(response)
-        says_when = "Retry-After" in response.headers
-    except httpx.HTTPError as error:
-        fault = type(error).__name__
-    took = time.perf_counter() - begin
-    [found] = body.get("recommendations", [{}])
-    return Answer(
-        at=at,
-        took=took,
-        status=status,
-        fault=fault,
-        version=version,
-        degraded=body.get("degraded"),
-        customer=customer,
-        article=article,
-        size=found.get("size"),
-        confidence=found.get("confidence"),
-        says_when=says_when,
-    )
 
+    async def _exchanged(self, asked: bytes) -> Reply:
+        reader, writer = await self._connection()
+        try:
+            writer.write(asked)
+            reply = await read_reply(reader)
+        except BaseException:
+            writer.close()
+            raise
+        if reply.closes:
+            writer.close()
+        else:
+            self._idle.append((reader, writer))
+        return reply
 
-def _read(response: httpx.Response) -> tuple[Mapping[str, Any], str]:
-    if response.status_code == 200:
-        return response.json(), ""
-    return {}, response.text[:200]
+    async def _connection(self) -> Streams:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await connect(self._plan.url)
 
 
 async def _run(plan: Plan) -> list[Answer]:
-    drawn = random.Random(0)
+    drawn, caller = random.Random(0), _Caller(plan)
     loop = asyncio.get_running_loop()
-    headers = {"Authorization": f"Bearer {plan.key}"}
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
-    async with httpx.AsyncClient(base_url=plan.url, headers=headers, timeout=_HANGS_S, limits=limits) as client:
-        print("begins", flush=True)
-        begin, asked = loop.time(), []
-        for number in range(round(plan.rate * plan.seconds)):
-            await asyncio.sleep(begin + number / plan.rate - loop.time())
-            customer, article = drawn.choice(plan.customers), drawn.choice(plan.articles)
-            asked.append(loop.create_task(_ask(client, plan, customer, article)))
-        return await asyncio.gather(*asked)
+    print("begins", flush=True)
+    begin, asked = loop.time(), []
+    for number in range(round(plan.rate * plan.seconds)):
+        await asyncio.sleep(begin + number / plan.rate - loop.time())
+        asked.append(loop.create_task(caller.ask(drawn.choice(plan.customers), drawn.choice(plan.articles))))
+    return await asyncio.gather(*asked)
 
 
 if __name__ == "__main__":
-    for answer in asyncio.run(_run(Plan(**json.loads(sys.argv[1])))):
+    for answer in uvloop.run(_run(Plan(**json.loads(sys.argv[1])))):
         print(json.dumps(asdict(answer)))
