@@ -39,11 +39,12 @@ def test_a_killed_redis_degrades_answers_and_fails_none(live: Live, figure: Figu
         away_at = time.time()
         server.kill()
         sleep_until(load, 25)
+        again_at = time.time()
         live.adopt("redis", subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True).pid)
         until(lambda: answers(live.endpoints.redis_url))
         back_at = time.time()
     degraded = sum(one.degraded is not None for one in load.answers)
-    found = unmarked(load, away_at, back_at)
+    found = unmarked(load, away_at, again_at)
     figure(
         f"{load}; {degraded} degraded, {found} unmarked; {len(live.wrong(load))} wrong; "
         f"whole again after {recovered_s(load, back_at):.1f} s"
