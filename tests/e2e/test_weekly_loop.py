@@ -163,6 +163,8 @@ def test_a_customer_is_answered_over_http(world: World, first_week: dict[str, Ma
     body = answer.json()
     assert answer.headers["X-Model-Version"] == body["model_version"] == "1"
     assert body["features_as_of"] == "2026-07-06T00:00:00Z"
+    # Its orders are made up, and of a summer that is over.
+    assert body["degraded"] == "features_stale"
     assert [one["article_id"] for one in body["recommendations"]] == list(shoppers.articles[:3])
     for one in body["recommendations"]:
         assert one["basis"]["customer"] in ("history", "body", "market")
