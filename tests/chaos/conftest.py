@@ -44,7 +44,8 @@ _POLL_S = 0.2
 @pytest.fixture(scope="session")
 def environment(code_repository: Path, collector: "Collector") -> Environment:
     serving = {
-        "gateway": {"replicas": _TWO, "features_age_limit_days": None},
+        # All callers are on this machine.
+        "gateway": {"replicas": _TWO, "features_age_limit_days": None, "max_connections_per_address": 10_000},
         **dict.fromkeys(("shadow_router", "feature_lookup", "pooled_size_model"), _TWO),
         "console": False,
     }
