@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import polars as pl
@@ -118,7 +118,7 @@ class Live:
         whole = [one for one in load.answers if one.status == 200 and one.degraded is None]
         return [one for one in whole if self.calm[one.version][one.customer, one.article] != (one.size, one.confidence)]
 
-    def scale(self, each: int, **gateway: float) -> None:
+    def scale(self, each: int, **gateway: Any) -> None:
         """Deploy so many replicas of everything, and other settings of the gateway."""
         replicas = Replicas(min=each, max=each)
         serving = self.environment.serving

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from libs.base.market import Replicas
 from tests.chaos.conftest import Live, until
 from tests.chaos.flood import Flood, flooded
 from tests.chaos.load import loaded, percentile_ms
@@ -104,7 +105,7 @@ def test_what_is_in_flight_is_answered_before_a_replica_goes(live: Live, figure:
         with loaded(replace(live.plan, rate=50.0, seconds=1.0)) as load, ThreadPoolExecutor(1) as pool:
             sleep_until(load, 1.0)
             begin = time.monotonic()
-            going = pool.submit(live.scale, 1)
+            going = pool.submit(lambda: live.scale(2, replicas=Replicas(min=1, max=1)))
             time.sleep(1.5)
             for pid in models:
                 os.kill(pid, signal.SIGCONT)

@@ -8,6 +8,7 @@ import pytest
 from apps.shadow.guard import watch
 from libs.base.endpoints import Endpoints
 from libs.base.errors import TransientError
+from libs.models.fingerprint import BOOSTER_FILE, CARD_FILE, fingerprint
 from libs.models.ledger import Entry
 from libs.models.lifecycle import Lifecycle
 from libs.models.live_counts import SPAN_S, LiveCounts
@@ -28,9 +29,10 @@ def promoted(folder: Path, redis_port: int) -> Lifecycle:
     found = Lifecycle.of(own, endpoints)
     package = folder / "package"
     package.mkdir()
-    (package / "model").touch()
+    for name in (BOOSTER_FILE, CARD_FILE):
+        (package / name).touch()
     for _ in range(2):
-        found.registry.register("de", package, "0", {}, {})
+        found.registry.register("de", package, fingerprint(package), {}, {})
     told = (
         Entry("de", "first", "1", None, ""),
         Entry("de", "shadow", "2", "1", ""),
