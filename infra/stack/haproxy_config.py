@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from libs.base.environment import Gateway
 
 _LIMITS = "FITWAVE_HAPROXY_LIMITS"
-# A question's URL and headers have some hundred bytes; tokens and traces some thousand.
 _A_QUESTION = "{ path_beg /v1/ }"
 # Of the deadline: so long a gateway may be silent before another one is asked.
 _PATIENCE = 0.5
+# A question's URL and headers have some hundred bytes; tokens and traces some thousand.
 _URL_BYTES, _HEADER_BYTES, _HEADERS = 4_096, 16_384, 64
 
 # By default HAProxy keeps no connection to a replica for the next request once callers' own are a quarter of what it
