@@ -28,25 +28,16 @@ def connected(endpoints: Endpoints) -> Iterator[None]:
     if endpoints.ray_address.startswith("127.") and ENABLE_RAY_CLUSTER:
         raise InvariantError(f"Ray was imported before {LOOPBACK_SWITCH} was set; call `resolve` first")
     _require_reachable(endpoints.ray_address)
-    _connect(endpoints.ray_address)
+    try:
+        ray.init(address=endpoints.ray_address, log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError) as error:
+        raise _unreachable(endpoints.ray_address, error) from error
     # Ray Data narrates every execution at INFO; the job's own lines say what is going on.
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     try:
         yield
     finally:
         ray.shutdown()
-
-
-def _connect(address: str) -> None:
-    """Connect to a cluster that listens; once more if it was too busy to answer, as one that just started may be."""
-    for is_last in (False, True):
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-            return
-        except (ConnectionError, RuntimeError) as error:
-            if is_last:
-                raise _unreachable(address, error) from error
-            ray.shutdown()
 
 
 def _require_reachable(address: str) -> None:
