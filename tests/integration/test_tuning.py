@@ -58,12 +58,12 @@ def test_a_trial_measures_what_this_process_measures(tuned: Tuned, training_path
 def test_a_search_ends_when_its_minutes_are_over_and_tries_the_same_sets_until_then(
     tuned: Tuned, training_path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    short = search(MARKET, training_path, Budget(minutes=20 / 60, trials=10_000), tmp_path)
+    short = search(MARKET, training_path, Budget(minutes=30 / 60, trials=10_000), tmp_path)
     assert short.seconds < 90
     assert 0 < len(short.trials) < 10_000
     losses = {str(one.training): one.log_loss for one in short.trials}
-    assert losses.items() & {str(one.training): one.log_loss for one in tuned.trials}.items() >= {
-        (str(MARKET.training), tuned.trials[-1].log_loss)
-    }
-    assert len(losses.keys() & {str(one.training) for one in tuned.trials}) >= min(3, len(losses))
+    both = {str(one.training): one.log_loss for one in tuned.trials if str(one.training) in losses}
+    assert both.items() <= losses.items()
+    # In the order of their drawing, but for the one of two at a time that the end may have cut short.
+    assert len(both) >= min(len(tuned.trials) - 1, len(losses))
     assert capsys.readouterr().out == ""
