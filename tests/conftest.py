@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in ("integration", "e2e"):
             if f"/tests/{marker}/" in item.path.as_posix():
                 item.add_marker(marker)
-    # It starts a cluster of its own, which on two cores did not come up beside the session's: so it goes first.
+    # It starts a cluster of its own, which beside the session's takes up to twice as long: so it goes first.
     items.sort(key=lambda item: item.path.name != "test_fit_quality.py")
 
 

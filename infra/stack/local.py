@@ -9,7 +9,7 @@ from infra.branches.shared_stores import enter
 from infra.stack.haproxy_config import Limits
 from infra.stack.processes import Record, free_port, require_free, stop
 from infra.stack.prometheus_targets import targets_file, write_targets
-from infra.stack.ray_cluster import clear_temp_dir, dashboard_answers, start_ray, stop_serve, token_file
+from infra.stack.ray_cluster import clear_temp_dir, node_is_alive, start_ray, stop_serve, token_file
 from infra.stack.redis_server import answers, require_redis, start_redis
 from libs.base.endpoints import Endpoints, endpoints_file, leave, resolve
 from libs.base.environment import Environment
@@ -130,7 +130,7 @@ def status(environment: Environment) -> list[Component]:
         origin = "configured" if configured else "started here"
         return Component(name, origin, address, pids.get(name), healthy)
 
-    ray_healthy = dashboard_answers(endpoints.ray_dashboard_url, endpoints.ray_token_path)
+    ray_healthy = node_is_alive(endpoints.ray_dashboard_url, endpoints.ray_token_path)
     return [
         component("redis", environment.redis_url, _without_password(endpoints.redis_url), answers(endpoints.redis_url)),
         component("mlflow", environment.mlflow_uri, endpoints.mlflow_uri, _store_answers(endpoints.mlflow_uri)),

@@ -14,12 +14,14 @@ import httpx
 from infra.stack.haproxy import haproxy_environment, stop_left_behind
 from infra.stack.haproxy_config import Limits
 from infra.stack.process_settings import process_settings
-from infra.stack.processes import Record, free_port, start, wait_until
+from infra.stack.processes import Record, Started, free_port, start, wait_until
 from libs.base.endpoints import LOOPBACK_SWITCH
 from libs.base.environment import REPOSITORY
+from libs.base.errors import TransientError
 
 _READY_S = 90.0
 _SERVE_STOP_S = 25.0
+_STATUS_S = 5.0
 _OBJECT_STORE_BYTES = 1_000_000_000
 # Logical CPUs: replicas reserve tenths that are mostly idle, so there are some more than the machine has; each idle
 # one costs a worker process at every driver's start, so there are not many more.
@@ -37,7 +39,27 @@ class RayAddresses:
 
 
 def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
-    """Start a head node; returns when its dashboard answers."""
+    """Start a head node; returns when it is alive.
+
+    Ray gives its own node 30 s to register, which a busy machine may miss, and ends: it is then started once more, with
+    what it needs already in memory.
+
+    Raises:
+        TransientError: it ended twice, or is not alive in time; the message has the end of its log.
+    """
+    started, addresses = _start(home, limits, record)
+    try:
+        wait_until(started, lambda: node_is_alive(addresses.dashboard, addresses.token), _READY_S)
+    except TransientError:
+        if started.process() is not None:
+            raise
+        clear_temp_dir(home)
+        started, addresses = _start(home, limits, record)
+        wait_until(started, lambda: node_is_alive(addresses.dashboard, addresses.token), _READY_S)
+    return addresses
+
+
+def _start(home: Path, limits: Limits, record: Record) -> tuple[Started, RayAddresses]:
     token = token_file(home)
     if not token.exists():
         token.touch(mode=0o600)
@@ -54,9 +76,7 @@ def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
     ]
     addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token, haproxy)
     variables = _environment(token, temp_dir, limits, haproxy)
-    started = start("ray", command, variables, addresses.dashboard, home / "logs" / "ray.log", record)
-    wait_until(started, lambda: dashboard_answers(addresses.dashboard, token), _READY_S)
-    return addresses
+    return start("ray", command, variables, addresses.dashboard, home / "logs" / "ray.log", record), addresses
 
 
 def token_file(home: Path) -> Path:
@@ -90,12 +110,15 @@ def _temp_dir(home: Path) -> Path:
     return folder
 
 
-def dashboard_answers(url: str, token: Path | None) -> bool:
-    """Whether the dashboard takes our token."""
+def node_is_alive(dashboard: str, token: Path | None) -> bool:
+    """Whether the dashboard takes our token and knows of a living node: it answers some time before there is one."""
     try:
-        return httpx.get(f"{url}/api/version", headers=_bearer(token), timeout=2).status_code == 200
+        answer = httpx.get(f"{dashboard}/api/v0/nodes", headers=_bearer(token), timeout=_STATUS_S)
     except httpx.HTTPError:
         return False
+    return answer.status_code == 200 and any(
+        node["state"] == "ALIVE" for node in answer.json()["data"]["result"]["result"]
+    )
 
 
 def stop_serve(dashboard: str, token: Path | None) -> None:

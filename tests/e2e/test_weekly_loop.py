@@ -40,7 +40,7 @@ from libs.base.environment import Environment
 from libs.base.errors import DataError
 from libs.base.key_store import KeyStore
 from libs.base.metric_board import MetricBoard
-from libs.base.metrics import METRICS, SHADOW_JUDGED
+from libs.base.metrics import METRICS, SHADOW_JUDGED, WEEKS
 from libs.client.answers import Recommendations
 from libs.client.client import AsyncClient, Client
 from libs.client.errors import AccessDenied, NoModel, UnknownArticles, UnknownMarket
@@ -625,7 +625,10 @@ def test_what_is_declared_is_exported_and_alerts_and_dashboards_ask_for_nothing_
     # Before replicas are replaced by later tests: what one has counted is shown for a while only after its end.
     tell(world.lifecycle, "de", None)
     # A verdict is told by whoever settles, which would change roles here.
-    MetricBoard(world.endpoints.redis_url, world.environment.name).keep(SHADOW_JUDGED, time.time(), "de")
+    board = MetricBoard(world.endpoints.redis_url, world.environment.name)
+    board.keep(SHADOW_JUDGED, time.time(), "de")
+    # The dispatcher tells of its queue, and has its own tests.
+    board.keep(WEEKS, 0, "queued")
     page = httpx.get(f"{world.url}/metrics", timeout=20).text
     families = {family.name: family for family in text_string_to_metric_families(page)}
     for metric in METRICS:

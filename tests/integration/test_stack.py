@@ -72,12 +72,14 @@ def test_a_process_that_cannot_start_shows_its_log_and_what_was_started_is_stopp
 ) -> None:
     broken = tmp_path / "bin"
     broken.mkdir()
-    (broken / "ray").write_text("#!/bin/sh\necho no room for a cluster; exit 1\n")
+    (broken / "ray").write_text(f"#!/bin/sh\necho x >> {tmp_path}/starts\necho no room for a cluster; exit 1\n")
     (broken / "ray").chmod(0o755)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     environment = environment_in(tmp_path, "main", {"de": {}})
     with pytest.raises(TransientError, match=r"(?s)ray ended at once.*no room for a cluster"):
         up(environment)
+    # A busy machine may make a node late, which Ray does not wait for: it is started a second time, and no third.
+    assert (tmp_path / "starts").read_text() == "x\nx\n"
     assert Record(environment.home / "stack.json").read() == []
     assert not endpoints_file(environment).exists()
 
