@@ -16,7 +16,7 @@ from libs.models.size_model import SizeModel
 def build(arguments: dict[str, Any]) -> Application:
     """Gateway -> ShadowRouter -> FeatureLookup and SizeModel; a dedicated market has a SizeModel of its own."""
     environment, home, lake, redis_url = (arguments[name] for name in ("environment", "home", "lake", "redis_url"))
-    telemetry = Telemetry(environment, redis_url, **arguments["tracing"])
+    telemetry = Telemetry(environment, redis_url, **arguments["telemetry"])
     names = [POOLED, *(f"{POOLED}-{market}" for market in arguments["dedicated"])]
     size_models = {name: serve.deployment(name=name)(SizeModel).bind(lake, telemetry) for name in names}
     feature_lookup = serve.deployment()(FeatureLookup).bind(environment, home, redis_url, telemetry)

@@ -136,6 +136,8 @@ class Serving(Frozen):
         pooled_size_model: Replicas that hold the models of all markets without replicas of their own.
         refreshing: How a refresh of features gives way to shoppers.
         pair_log: How the pairs of a shadow window are written.
+        memory_limit_mib: A replica that takes more memory is replaced, before the node has none left for the others.
+            The console's is left alone.
         console: Whether there is a console beside the gateway, at /console.
     """
 
@@ -145,6 +147,7 @@ class Serving(Frozen):
     pooled_size_model: Replicas = Replicas()
     refreshing: Refreshing = Refreshing()
     pair_log: PairLogging = PairLogging()
+    memory_limit_mib: int | None = Field(default=4096, ge=512)
     console: bool = True
 
 

@@ -10,6 +10,7 @@ from libs.base.telemetry import Telemetry
 from libs.base.tracing import NoTracer, Tracer, tracer_of
 from libs.calls.heap import freeze_heap
 from libs.calls.load import CPU_SHARE, CpuShare
+from libs.calls.memory import require_memory_below
 from libs.calls.replica_log import log_beside_serve
 from libs.calls.replica_metrics import ReplicaMetrics
 from libs.calls.replica_port import listen_on_the_nodes_address
@@ -21,6 +22,7 @@ class Served:
     def __init__(self, deployment: str, telemetry: Telemetry | None = None) -> None:
         """`deployment` is its name in metrics and traces. Without telemetry it counts for itself alone."""
         self._cpu_share = CpuShare()
+        self._memory_limit_mib = telemetry.memory_limit_mib if telemetry else None
         replica = _replica_of_serve()
         if replica is None:
             replica = secrets.token_hex(4)
@@ -36,6 +38,15 @@ class Served:
         self._replica_metrics.begin()
         freeze_heap()
         return {}
+
+    def check_health(self) -> None:
+        """Called every second; Serve replaces a replica for which this raises.
+
+        Raises:
+            InvariantError: it takes more memory than it may.
+        """
+        if self._memory_limit_mib is not None:
+            require_memory_below(self._memory_limit_mib)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What decides how many replicas there are."""

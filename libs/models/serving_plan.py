@@ -125,14 +125,18 @@ def _live(environment: Environment, endpoints: Endpoints, state: LiveState) -> d
             "redis_url": endpoints.redis_url,
             "gateway": serving.gateway.model_dump(mode="json", exclude=_NOT_THE_GATEWAYS_OWN),
             "dedicated": dedicated,
-            "tracing": _tracing(environment, endpoints),
+            "telemetry": _telemetry(environment, endpoints),
         },
         "deployments": deployments,
     }
 
 
-def _tracing(environment: Environment, endpoints: Endpoints) -> dict[str, Any]:
-    return {"otlp_endpoint": endpoints.otlp_endpoint, "traced_share": environment.traced_share}
+def _telemetry(environment: Environment, endpoints: Endpoints) -> dict[str, Any]:
+    return {
+        "otlp_endpoint": endpoints.otlp_endpoint,
+        "traced_share": environment.traced_share,
+        "memory_limit_mib": environment.serving.memory_limit_mib,
+    }
 
 
 def _challenger(environment: Environment, endpoints: Endpoints, market: str, state: LiveState) -> dict[str, Any]:
@@ -142,7 +146,11 @@ def _challenger(environment: Environment, endpoints: Endpoints, market: str, sta
         "route_prefix": None,
         "logging_config": _LOGGING,
         "import_path": "apps.shadow.challenger:build",
-        "args": {"environment": environment.name, "redis_url": endpoints.redis_url, **_tracing(environment, endpoints)},
+        "args": {
+            "environment": environment.name,
+            "redis_url": endpoints.redis_url,
+            **_telemetry(environment, endpoints),
+        },
         "deployments": [_deployment(POOLED, environment.market(market).serving.size_model, models, ongoing=16)],
     }
 

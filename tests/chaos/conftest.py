@@ -25,6 +25,7 @@ from libs.features.lake import Lake
 from libs.features.schema import ARTICLES, CUSTOMERS
 from libs.models import serve_api
 from libs.models.lifecycle import Lifecycle
+from tests.chaos.leak import leaky
 from tests.chaos.load import Answer, Load, Plan
 from tests.environments import SMALL_MARKET, environment_in
 from tests.redis_servers import server
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MARKET = "de"
 DEPLOYMENTS = ("Gateway", "ShadowRouter", "FeatureLookup", "SizeModel")
+MEMORY_LIMIT_MIB = 1024
 PLAN = MarketPlan(MARKET, customers=500, articles=80, lines_per_week=700, seed=2)
 _TWO = {"min": 2, "max": 2}
 _PATIENCE_S = 60.0
@@ -48,6 +50,7 @@ def environment(code_repository: Path, collector: "Collector") -> Environment:
         "gateway": {"replicas": _TWO, "features_age_limit_days": None, "max_connections_per_address": 10_000},
         **dict.fromkeys(("shadow_router", "feature_lookup", "pooled_size_model"), _TWO),
         "console": False,
+        "memory_limit_mib": MEMORY_LIMIT_MIB,
     }
     settings = {
         "code": {"repository": str(code_repository)},
@@ -59,12 +62,20 @@ def environment(code_repository: Path, collector: "Collector") -> Environment:
 
 
 @pytest.fixture(scope="session")
-def endpoints(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+def leaks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cluster's processes look whether they should leak."""
+    return tmp_path_factory.mktemp("leaks")
+
+
+@pytest.fixture(scope="session")
+def endpoints(environment: Environment, leaks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """Its running stores and cluster, whose GCS keeps what it knows in a Redis of its own, as on Kubernetes."""
     from libs.base.cluster import connected
 
     with server(tmp_path_factory.mktemp("gcs")) as (port, _), pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_REDIS_ADDRESS", f"127.0.0.1:{port}")
+        for name, value in leaky(leaks).items():
+            patch.setenv(name, value)
         try:
             found = up(environment)
             patch.undo()

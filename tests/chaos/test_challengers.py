@@ -6,11 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+import psutil
 import pytest
 
 from apps.shadow import promotion
@@ -22,7 +23,8 @@ from libs.models import serve_api
 from libs.models.fingerprint import BOOSTER_FILE, fingerprint
 from libs.models.package import load, save
 from libs.models.pair_log import read_window
-from tests.chaos.conftest import MARKET, PLAN, Live, until
+from tests.chaos.conftest import MARKET, MEMORY_LIMIT_MIB, PLAN, Live, until
+from tests.chaos.leak import leaking
 from tests.chaos.load import Load, loaded, percentile_ms
 from tests.chaos.test_killed_replicas import sleep_until
 
@@ -184,6 +186,33 @@ def test_a_challenger_that_gives_no_numbers_is_logged_as_failing(live: Live, tmp
     assert found.failed == []
     assert live.wrong(found) == []
     assert set(rows["outcome"]) == {"error"}
+
+
+@pytest.mark.timeout(200, func_only=True)
+@pytest.mark.row(
+    "challenger: leak",
+    f"a challenger that takes 80 MB more each second, under L; replicas may take {MEMORY_LIMIT_MIB:,} MiB",
+    "0 failures; replaced when it takes 25 % more than it may, at most",
+)
+def test_a_challenger_that_leaks_is_replaced_before_it_takes_the_nodes_memory(
+    live: Live, leaks: Path, tmp_path: Path, figure: Figure
+) -> None:
+    with challenged(live, package_of(live, tmp_path / "package")), loaded(live.plan) as found:
+        until(lambda: bool(challengers_pids(live)))
+        [pid] = challengers_pids(live)
+        challenger, taken = psutil.Process(pid), [0.0]
+        sleep_until(found, 5)
+        with leaking(leaks, pid):
+            while pid in challengers_pids(live):
+                with suppress(psutil.NoSuchProcess):
+                    taken.append(challenger.memory_info().rss / 2**20)
+                time.sleep(0.2)
+        took = time.time() - found.began - 5
+        until(lambda: bool(challengers_pids(live)))
+    figure(f"{found}; {len(live.wrong(found))} wrong; replaced at {max(taken):,.0f} MiB, in {took:.0f} s")
+    assert found.failed == []
+    assert live.wrong(found) == []
+    assert MEMORY_LIMIT_MIB / 2 < max(taken) <= 1.25 * MEMORY_LIMIT_MIB
 
 
 @pytest.mark.timeout(300, func_only=True)

@@ -4,12 +4,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 
 import psutil
 import pytest
 
 from libs.base.errors import TransientError
+from libs.client.client import Client
 from tests.chaos.conftest import DEPLOYMENTS, Live, until
 from tests.chaos.load import SECONDS, Load, loaded
 
@@ -39,6 +41,26 @@ def test_a_replica_that_is_killed_fails_no_question_and_is_replaced(live: Live, 
     assert load.failed == []
     assert live.wrong(load) == []
     assert max(took) <= 10.0
+
+
+@pytest.mark.timeout(200, func_only=True)
+@pytest.mark.row(
+    "4",
+    "SIGKILL one of two gateways under L, and amid questions of the client package",
+    "failures <= in flight; 0 with the client package's retry",
+)
+def test_a_killed_gateway_fails_no_question_of_a_client_that_asks_again(live: Live, figure: Figure) -> None:
+    plan, asked = live.plan, 0
+    with loaded(replace(plan, seconds=20.0)) as load, Client(plan.url, plan.key, deadline_s=5.0) as client:
+        sleep_until(load, 5)
+        os.kill(live.pids("Gateway")[0], signal.SIGKILL)
+        while time.time() < load.began + plan.seconds:
+            client.recommend(plan.market, plan.customers[asked % len(plan.customers)], plan.articles)
+            asked += 1
+    figure(f"{load}; {len(live.wrong(load))} wrong; {asked:,} asked with the client package, 0 failed")
+    assert asked > 0
+    assert load.failed == []
+    assert live.wrong(load) == []
 
 
 @pytest.mark.timeout(200, func_only=True)
