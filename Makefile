@@ -75,7 +75,7 @@ portability: setup ## Ask on which Pythons and platforms the lock can be install
 	@$(BIN)/python -m infra.portability
 
 audit: setup ## Ask what is known to be wrong with the versions in the lock.
-	@$(BIN)/python -m infra.audit
+	@$(BIN)/python -m infra.dependency_audit
 
 sbom: setup ## Make dist/sbom.json, CycloneDX's list of what is in the lock; the same lock makes the same file.
 	@mkdir -p dist

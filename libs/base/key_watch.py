@@ -9,6 +9,7 @@ from libs.base.api_keys import ApiKey, KeyRing
 from libs.base.errors import DataError, TransientError
 from libs.base.key_store import decode, redis_hash
 from libs.base.redis_url import AWAY, connect_async
+from libs.base.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class KeyReader:
             async with asyncio.timeout(_READ_TIMEOUT_S):
                 entries = await cast("Awaitable[Mapping[bytes, bytes]]", self._redis.hgetall(self._hash))
         except AWAY as error:
-            raise TransientError(f"the API keys cannot be read: {str(error) or type(error).__name__}") from error
+            raise TransientError(f"the keys in Redis cannot be read: {str(error) or type(error).__name__}") from error
         if entries != self._entries:  # decoding thousands of keys twice a second would be felt
             self._ring = KeyRing(_decode_readable(entries))
             self._entries = entries
@@ -58,44 +59,23 @@ def _decode_readable(entries: Mapping[bytes, bytes]) -> list[ApiKey]:
     return keys
 
 
-class KeyWatch:
-    """Renews the copy twice a second, and keeps the last one while the store is away."""
+class KeyWatch(Watch):
+    """Renews the copy twice a second."""
 
     def __init__(self, read: Callable[[], Awaitable[KeyRing]]) -> None:
+        super().__init__("API keys")
         self._read = read
         self._ring: KeyRing | None = None
-        self._away = False
-        self._tried = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     async def ring(self) -> KeyRing | None:
-        """The latest copy; None until the store has answered once. Only the very first call waits, for one read.
-
-        The watch begins with the first call, because Serve makes deployments outside of the event loop's tasks; it
-        begins anew should it ever have ended, because a copy that nobody renews would never hear of a revocation.
-        """
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._follow())
+        """The latest copy; None until the store has answered once. Only the very first call waits, for one read."""
+        self.begin()
         if not self._tried.is_set():
             await self._tried.wait()
         return self._ring
 
-    async def stop(self) -> None:
-        """End the watch."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+    async def _renew(self) -> None:
+        self._ring = await self._read()
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                self._ring = await self._read()
-            except TransientError as error:
-                if not self._away:  # once per outage, not twice a second
-                    log.warning("%s; the last known ones stay in use", error)
-                self._away = True
-            else:
-                self._away = False
-            finally:
-                self._tried.set()
-            await asyncio.sleep(_PAUSE_S)
+    async def _rest(self) -> None:
+        await asyncio.sleep(_PAUSE_S)

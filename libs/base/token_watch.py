@@ -1,7 +1,6 @@
 """A gateway replica's copy of the identity provider's keys, renewed in the background: no request waits for it."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ import httpx
 
 from libs.base.api_keys import KeyRing
 from libs.base.environment import Tokens
-from libs.base.errors import DataError, FitwaveError, TransientError
+from libs.base.errors import DataError, TransientError
 from libs.base.holder import Holder
 from libs.base.identity_tokens import Verifier, published
 from libs.base.secrets import masked
-
-log = logging.getLogger(__name__)
+from libs.base.watch import Watch
 
 # Providers announce a new key before they use it, and a token of one that is not known makes the watch look earlier.
 _RENEW_S = 300.0
@@ -50,52 +48,35 @@ class EitherRing:
         return self.tokens.recognise(text)
 
 
-class TokenWatch:
-    """Renews the copy now and then, and keeps the last one while the provider is away."""
+class TokenWatch(Watch):
+    """Renews the copy now and then."""
 
     def __init__(self, tokens: Tokens) -> None:
+        super().__init__("keys of the identity provider")
         self._tokens = tokens
         self._read, self._soonest_s, self._rest_s = _source(tokens.keys)
         self._document = b""
         self._verifier: Verifier | None = None
-        self._away = False
         self._missed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     def beside(self, keys: KeyRing) -> EitherRing:
-        """What is valid now. The watch begins with the first call, and anew should it ever have ended (`KeyWatch`)."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._follow())
+        """What is valid now. The watch begins with the first call."""
+        self.begin()
         return EitherRing(keys, self._verifier)
-
-    async def stop(self) -> None:
-        """End the watch."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _follow(self) -> None:
-        while True:
-            self._missed.clear()
-            try:
-                await self._renew()
-            except FitwaveError as error:
-                if not self._away:  # once per outage
-                    log.warning("keys of the identity provider: %s; the last known ones stay in use", error)
-                self._away = True
-            else:
-                self._away = False
-            await asyncio.sleep(self._soonest_s)
-            if not self._away:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._missed.wait(), self._rest_s)
 
     async def _renew(self) -> None:
         """Raises: DataError: what was read is no key set. TransientError: it cannot be read now."""
+        self._missed.clear()
         document = await self._read()
         if document != self._document:  # else what is known of verified tokens would be lost for nothing
             self._verifier = Verifier(self._tokens, published(document), self._missed.set)
             self._document = document
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(self._soonest_s)
+        if not self._away:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._missed.wait(), self._rest_s)
 
 
 def _source(place: str) -> tuple[Callable[[], Awaitable[bytes]], float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.audit import LOCK, ask, standing, waivers
+from infra.dependency_audit import LOCK, ask, standing, waivers
 from libs.base.environment import REPOSITORY
 
 

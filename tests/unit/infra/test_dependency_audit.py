@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.audit import LOCK, Finding, Waiver, answer, first_pin, main, standing, waivers
+from infra.dependency_audit import LOCK, Finding, Waiver, answer, first_pin, main, standing, waivers
 from libs.base.errors import DataError
 
 FINDING = Finding("sizes==1.0", ("PYSEC-1", "CVE-1"), ("1.1",))
@@ -51,7 +51,7 @@ def test_a_package_that_nothing_is_known_of_is_not_taken_for_one_that_is_well() 
 def test_where_nothing_can_be_asked_that_is_said_and_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("infra.audit.ask", lambda _: None)
+    monkeypatch.setattr("infra.dependency_audit.ask", lambda _: None)
     assert main() == 0
     assert "nothing was audited" in capsys.readouterr().out
 

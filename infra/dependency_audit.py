@@ -1,7 +1,7 @@
 """What is known to be wrong with the versions in the lock: `make audit`.
 
-pip-audit asks for each pin. A finding fails the audit unless infra/audit-waivers.yaml says why it may stand and until
-when. Where nothing can be asked, as on a network with a mirror of packages alone, that is said and is no failure.
+pip-audit asks for each pin. A finding fails the audit unless infra/dependency-waivers.yaml says why it may stand and
+until when. Where nothing can be asked, as on a network with a mirror of packages alone, that is said and is no failure.
 """
 
 import json
@@ -22,7 +22,7 @@ from libs.base.errors import DataError
 from libs.base.frozen import Frozen
 
 LOCK = REPOSITORY / "requirements.txt"
-WAIVERS = REPOSITORY / "infra" / "audit-waivers.yaml"
+WAIVERS = REPOSITORY / "infra" / "dependency-waivers.yaml"
 _TIMEOUT_S = 10
 
 
