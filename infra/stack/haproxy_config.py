@@ -23,7 +23,7 @@ from apps.serve.problems import MEDIA_TYPE, Kind, Problem, body_too_large, body_
 if TYPE_CHECKING:
     from libs.base.environment import Gateway
 
-_LIMITS = "FITWAVE_HAPROXY_LIMITS"
+_EDGE = "FITWAVE_HAPROXY_EDGE"
 _A_QUESTION = "{ path_beg /v1/ }"
 # Of the deadline: so long a gateway may be silent before another one is asked.
 _PATIENCE = 0.5
@@ -36,12 +36,14 @@ _KEEP_CONNECTIONS = ("    tune.pool-low-fd-ratio 80", "    tune.pool-high-fd-rat
 
 
 @dataclass(frozen=True)
-class Limits:
-    """`at_once`: the requests that one gateway replica is sent. `waiting`: how many may wait for a free one.
+class Edge:
+    """`host`: the address that shoppers reach. `at_once`: the requests that one gateway replica is sent.
 
-    `timeout_s`: how long headers, and then the body, may take. `connections`: how many one address may have open.
+    `waiting`: how many may wait for a free one. `timeout_s`: how long headers, and then the body, may take.
+    `connections`: how many one address may have open.
     """
 
+    host: str
     at_once: int
     waiting: int
     max_body_bytes: int
@@ -49,9 +51,10 @@ class Limits:
     connections: int
 
     @classmethod
-    def of(cls, gateway: "Gateway") -> "Limits":
-        """Those of an environment."""
+    def of(cls, gateway: "Gateway", host: str) -> "Edge":
+        """An environment's, on this address."""
         return cls(
+            host,
             gateway.max_requests_at_once,
             gateway.max_requests_queued,
             gateway.max_body_bytes,
@@ -61,37 +64,39 @@ class Limits:
 
     def to_process(self) -> dict[str, str]:
         """As an environment variable of HAProxy's process."""
-        return {_LIMITS: json.dumps(asdict(self))}
+        return {_EDGE: json.dumps(asdict(self))}
 
     @classmethod
-    def of_process(cls) -> "Limits":
-        return cls(**json.loads(os.environ[_LIMITS]))
+    def of_process(cls) -> "Edge":
+        return cls(**json.loads(os.environ[_EDGE]))
 
 
-def adapted(config: str, limits: Limits) -> str:
-    """The configuration, bound to loopback and turning away what the gateway would not answer, or not in time.
+def adapted(config: str, edge: Edge) -> str:
+    """The configuration, all but the edge bound to loopback, turning away what the gateway would not answer in time.
 
     HAProxy does that for some 20 microseconds of CPU time a request. The gateway needs twenty times as much, and at
     three times its capacity would do nothing else.
     """
-    return "\n".join(_adapted_lines(config.split("\n"), limits))
+    return "\n".join(_adapted_lines(config.split("\n"), edge))
 
 
-def _adapted_lines(lines: list[str], limits: Limits) -> Iterator[str]:
+def _adapted_lines(lines: list[str], edge: Edge) -> Iterator[str]:
     section = ""
     for line in lines:
         if line and not line[0].isspace():
             section = line
-        yield from _lines(line, limits)
-        if section == "frontend http_frontend" and re.match(r"\s*bind ", line):
-            yield from (f"    {rule}" for rule in _edge(limits))
+        if section == "frontend http_frontend" and (bind := re.fullmatch(r"(\s*bind )\S+:(\d+.*)", line)):
+            yield f"{bind[1]}{edge.host}:{bind[2]}"
+            yield from (f"    {rule}" for rule in _first_rules(edge))
+        else:
+            yield from _lines(line, edge)
         if line.startswith("backend "):
-            yield from (f"    {rule}" for rule in _once_more(limits))
+            yield from (f"    {rule}" for rule in _once_more(edge))
         if line == "defaults":
-            yield from (f"    {rule}" for rule in _defaults(limits))
+            yield from (f"    {rule}" for rule in _defaults(edge))
 
 
-def _lines(line: str, limits: Limits) -> list[str]:
+def _lines(line: str, edge: Edge) -> list[str]:
     if bind := re.fullmatch(r"(\s*bind )\*?:(\d+.*)", line):
         return [f"{bind[1]}127.0.0.1:{bind[2]}"]
     if re.fullmatch(r"\s*log \S+ local0 info", line):
@@ -101,25 +106,25 @@ def _lines(line: str, limits: Limits) -> list[str]:
     if re.fullmatch(r"\s*maxconn \d+", line):
         return [line, f"    tune.http.maxhdr {_HEADERS}", *_KEEP_CONNECTIONS]
     if re.match(r"\s*server SERVE_REPLICA_", line):
-        return [f"{line} maxconn {limits.at_once}"]
+        return [f"{line} maxconn {edge.at_once}"]
     if route := re.fullmatch(r"(\s*)use_backend (\S+) if (.+)", line):
         indent, backend, condition = route.groups()
-        return [f"{indent}{_turn_away(backend, condition, limits)}", line]
+        return [f"{indent}{_turn_away(backend, condition, edge)}", line]
     return [line]
 
 
-def _defaults(limits: Limits) -> list[str]:
+def _defaults(edge: Edge) -> list[str]:
     """How long headers may take, and what HAProxy says where it finds no other answer."""
     problems = [
-        body_too_slow(limits.timeout_s),
+        body_too_slow(edge.timeout_s),
         Problem(Kind.GATEWAY_LOST, "What was to answer is gone. Try again."),
         Problem(Kind.GATEWAY_AWAY, "What answers is away for the moment. Try again."),
         Problem(Kind.DEADLINE_EXCEEDED, "The gateway did not answer. Try again."),
     ]
-    return [f"timeout http-request {_ms(limits)}", *(f"http-error {_answer(problem)}" for problem in problems)]
+    return [f"timeout http-request {_ms(edge)}", *(f"http-error {_answer(problem)}" for problem in problems)]
 
 
-def _edge(limits: Limits) -> list[str]:
+def _first_rules(edge: Edge) -> list[str]:
     """Rules before all others. They hold a request until its body is there: one that trickles takes no replica's place.
 
     Of a body that is longer than HAProxy's buffer the gateway awaits the rest.
@@ -130,29 +135,29 @@ def _edge(limits: Limits) -> list[str]:
     return [
         "stick-table type ipv6 size 100k expire 1m store conn_cur",
         "tcp-request connection track-sc0 src",
-        f"tcp-request connection reject if {{ sc0_conn_cur gt {limits.connections} }}",
+        f"tcp-request connection reject if {{ sc0_conn_cur gt {edge.connections} }}",
         f"http-request set-header X-Request-Id %[uuid()] unless {own_id}",
         "http-request set-var(txn.request_id) req.hdr(X-Request-Id)",
         f"http-request return {_answer(headers)} if {{ req.hdrs,length gt {_HEADER_BYTES} }}",
         f"http-request return {_answer(long_url)} if {{ url,length gt {_URL_BYTES} }}",
-        f"http-request return {_answer(body_too_large(limits.max_body_bytes))} "
-        f"if {{ req.body_size gt {limits.max_body_bytes} }}",
-        f"http-request wait-for-body time {_ms(limits)} if METH_POST",
+        f"http-request return {_answer(body_too_large(edge.max_body_bytes))} "
+        f"if {{ req.body_size gt {edge.max_body_bytes} }}",
+        f"http-request wait-for-body time {_ms(edge)} if METH_POST",
         f"http-request set-header {ARRIVED_HEADER} %[date(0,ms)] if {_A_QUESTION}",
     ]
 
 
-def _once_more(limits: Limits) -> list[str]:
+def _once_more(edge: Edge) -> list[str]:
     """When another replica is asked: while there is time left for it, and not for what is done in the console."""
     return [
-        f"http-request set-timeout server {_ms(limits, _PATIENCE)} if {_A_QUESTION}",
+        f"http-request set-timeout server {_ms(edge, _PATIENCE)} if {_A_QUESTION}",
         f"http-request disable-l7-retry unless {_A_QUESTION}",
     ]
 
 
-def _turn_away(backend: str, condition: str, limits: Limits) -> str:
+def _turn_away(backend: str, condition: str, edge: Edge) -> str:
     """A rule for questions; probes and metrics wait their turn."""
-    full = f"{condition} {_A_QUESTION} {{ queue({backend}) ge {limits.waiting} }}"
+    full = f"{condition} {_A_QUESTION} {{ queue({backend}) ge {edge.waiting} }}"
     return f"http-request return {_answer(overloaded())} if {full}"
 
 
@@ -165,10 +170,10 @@ def _answer(problem: Problem) -> str:
     return f"status {response.status_code} content-type {MEDIA_TYPE} {told} lf-string '{bytes(response.body).decode()}'"
 
 
-def _ms(limits: Limits, share: float = 1.0) -> str:
-    return f"{round(1_000 * limits.timeout_s * share)}ms"
+def _ms(edge: Edge, share: float = 1.0) -> str:
+    return f"{round(1_000 * edge.timeout_s * share)}ms"
 
 
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
-        path.write_text(adapted(path.read_text(encoding="utf-8"), Limits.of_process()), encoding="utf-8")
+        path.write_text(adapted(path.read_text(encoding="utf-8"), Edge.of_process()), encoding="utf-8")

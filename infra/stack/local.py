@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from infra.branches.shared_stores import enter
-from infra.stack.haproxy_config import Limits
+from infra.stack.haproxy_config import Edge
 from infra.stack.processes import Record, free_port, require_free, stop
 from infra.stack.prometheus_targets import targets_file, write_targets
 from infra.stack.ray_cluster import clear_temp_dir, node_is_alive, start_ray, stop_serve, token_file
@@ -72,8 +72,8 @@ def _start(environment: Environment) -> Endpoints:
             raise DataError("ray_address is set, so ray_dashboard_url is needed too: jobs and Serve are sent there")
         address, dashboard, token, haproxy = environment.ray_address, environment.ray_dashboard_url, None, None
     else:
-        limits = Limits.of(gateway)
-        ray = start_ray(environment.home, limits, record)
+        edge = Edge.of(gateway, gateway.host)
+        ray = start_ray(environment.home, edge, record)
         address, dashboard, token, haproxy = ray.gcs, ray.dashboard, ray.token, ray.haproxy_metrics_port
     endpoints = Endpoints(
         redis_url=redis_url,

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from infra.stack.haproxy import haproxy_environment, stop_left_behind
-from infra.stack.haproxy_config import Limits
+from infra.stack.haproxy_config import Edge
 from infra.stack.process_settings import process_settings
 from infra.stack.processes import Record, Started, free_port, start, wait_until
 from libs.base.endpoints import LOOPBACK_SWITCH
@@ -38,7 +38,7 @@ class RayAddresses:
     haproxy_metrics_port: int
 
 
-def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
+def start_ray(home: Path, edge: Edge, record: Record) -> RayAddresses:
     """Start a head node; returns when it is alive.
 
     Ray gives its own node 30 s to register, which a busy machine may miss, and ends: it is then started once more, with
@@ -47,19 +47,19 @@ def start_ray(home: Path, limits: Limits, record: Record) -> RayAddresses:
     Raises:
         TransientError: it ended twice, or is not alive in time; the message has the end of its log.
     """
-    started, addresses = _start(home, limits, record)
+    started, addresses = _start(home, edge, record)
     try:
         wait_until(started, lambda: node_is_alive(addresses.dashboard, addresses.token), _READY_S)
     except TransientError:
         if started.process() is not None:
             raise
         clear_temp_dir(home)
-        started, addresses = _start(home, limits, record)
+        started, addresses = _start(home, edge, record)
         wait_until(started, lambda: node_is_alive(addresses.dashboard, addresses.token), _READY_S)
     return addresses
 
 
-def _start(home: Path, limits: Limits, record: Record) -> tuple[Started, RayAddresses]:
+def _start(home: Path, edge: Edge, record: Record) -> tuple[Started, RayAddresses]:
     token = token_file(home)
     if not token.exists():
         token.touch(mode=0o600)
@@ -75,7 +75,7 @@ def _start(home: Path, limits: Limits, record: Record) -> tuple[Started, RayAddr
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
     ]
     addresses = RayAddresses(f"127.0.0.1:{gcs}", f"http://127.0.0.1:{dashboard}", token, haproxy)
-    variables = _environment(token, temp_dir, limits, haproxy)
+    variables = _environment(token, temp_dir, edge, haproxy)
     return start("ray", command, variables, addresses.dashboard, home / "logs" / "ray.log", record), addresses
 
 
@@ -84,7 +84,7 @@ def token_file(home: Path) -> Path:
     return home / "ray-token"
 
 
-def _environment(token: Path, temp_dir: Path, limits: Limits, haproxy_metrics_port: int) -> dict[str, str]:
+def _environment(token: Path, temp_dir: Path, edge: Edge, haproxy_metrics_port: int) -> dict[str, str]:
     """What every process of the cluster inherits."""
     return {
         "RAY_AUTH_MODE": "token",
@@ -97,7 +97,7 @@ def _environment(token: Path, temp_dir: Path, limits: Limits, haproxy_metrics_po
         **process_settings(),
         **{name: os.environ[name] for name in ("OMP_WAIT_POLICY",) if name in os.environ},
         "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")])),
-        **haproxy_environment(temp_dir, limits, haproxy_metrics_port),
+        **haproxy_environment(temp_dir, edge, haproxy_metrics_port),
     }
 
 

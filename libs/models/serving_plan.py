@@ -85,12 +85,19 @@ def render(environment: Environment, endpoints: Endpoints, state: LiveState) -> 
         "proxy_location": "EveryNode" if endpoints.on_kubernetes else "HeadOnly",
         "logging_config": {"encoding": "JSON"},
         "http_options": {
-            "host": "0.0.0.0" if endpoints.on_kubernetes else environment.serving.gateway.host,
+            "host": _host(environment, endpoints),
             "port": endpoints.gateway_port,
             "request_timeout_s": environment.serving.gateway.timeout_s + 1.0,
         },
         "applications": applications,
     }
+
+
+def _host(environment: Environment, endpoints: Endpoints) -> str:
+    """Where replicas take requests. Of a cluster that was started here only HAProxy, before them, is to be reached."""
+    if endpoints.on_kubernetes:
+        return "0.0.0.0"
+    return environment.serving.gateway.host if endpoints.haproxy_metrics_port is None else "127.0.0.1"
 
 
 def _keep_on_serving_nodes(applications: list[dict[str, Any]]) -> None:

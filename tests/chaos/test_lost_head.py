@@ -2,10 +2,8 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import psutil
 import pytest
 
 from libs.base.errors import TransientError
@@ -14,16 +12,6 @@ from tests.chaos.load import loaded
 from tests.chaos.test_killed_replicas import sleep_until
 
 _AWAY_S = 30.0
-
-
-@contextmanager
-def unwatched(process: psutil.Process) -> Iterator[None]:
-    """`ray start --block` ends the whole cluster when one of its processes dies; on a cluster something restarts it."""
-    process.suspend()
-    try:
-        yield
-    finally:
-        process.resume()
 
 
 @pytest.mark.timeout(300, func_only=True)
@@ -37,7 +25,9 @@ def test_without_its_gcs_the_cluster_answers_and_takes_no_deployment(live: Live,
     [gcs] = [one for one in head.children(recursive=True) if one.name() == "gcs_server"]
     command, variables = gcs.cmdline(), gcs.environ()
     before = {name: sorted(live.pids(name)) for name in DEPLOYMENTS}
-    with unwatched(head), loaded(live.plan) as load:
+    # `ray start --block` ends the whole cluster when one of its processes dies; on a cluster something restarts it.
+    head.suspend()
+    with loaded(live.plan) as load:
         sleep_until(load, 10)
         gcs.kill()
         with pytest.raises(TransientError) as refused:

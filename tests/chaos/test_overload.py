@@ -135,19 +135,19 @@ def alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.timeout(300, func_only=True)
+@pytest.mark.timeout(400, func_only=True)
 @pytest.mark.row("rolling change", "1 -> 3 -> 1 replicas of everything, and a changed setting, under L", "0 failures")
 def test_a_changed_config_and_more_and_fewer_replicas_fail_no_question(live: Live, figure: Figure) -> None:
     try:
         live.scale(1)
-        with loaded(replace(live.plan, seconds=120.0)) as load:
+        with loaded(replace(live.plan, seconds=240.0)) as load:
             live.scale(3)
             live.scale(3, timeout_s=4.0)
             live.scale(1, timeout_s=4.0)
             changed_s = time.time() - load.began
     finally:
         live.scale(2)
-    assert changed_s < 120.0, "the load ended before the changes did"
+    assert changed_s < 240.0, "the load ended before the changes did"
     figure(f"{load}; {len(live.wrong(load))} wrong; all three changes within {changed_s:.0f} s")
     assert load.failed == []
     assert live.wrong(load) == []

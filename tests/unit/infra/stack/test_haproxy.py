@@ -12,16 +12,16 @@ import psutil
 import pytest
 
 from infra.stack.haproxy import haproxy_environment, stop_left_behind
-from infra.stack.haproxy_config import Limits
+from infra.stack.haproxy_config import Edge
 from libs.base.environment import REPOSITORY
 
-LIMITS = Limits(at_once=128, waiting=16, max_body_bytes=262_144, timeout_s=5.0, connections=1_000)
+EDGE = Edge(host="127.0.0.1", at_once=128, waiting=16, max_body_bytes=262_144, timeout_s=5.0, connections=1_000)
 RANGE = ("RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT", "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT")
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return haproxy_environment(tmp_path, LIMITS, 9101)
+    return haproxy_environment(tmp_path, EDGE, 9101)
 
 
 def test_the_configuration_is_adapted_before_haproxy_reads_it(environment: dict[str, str], tmp_path: Path) -> None:
@@ -40,11 +40,11 @@ def test_the_configuration_is_adapted_before_haproxy_reads_it(environment: dict[
 def test_every_environment_has_files_and_ports_of_its_own(environment: dict[str, str], tmp_path: Path) -> None:
     other_folder = tmp_path / "other"
     other_folder.mkdir()
-    other = haproxy_environment(other_folder, LIMITS, 9102)
+    other = haproxy_environment(other_folder, EDGE, 9102)
     own = [name for name in environment if name.endswith(("_PATH", "_LOC", "_BASE", "_FILE", "_PORT", "_PIDS"))]
     for name in ("RAY_SERVE_HAPROXY_BINARY_PATH", *RANGE):
         own.remove(name)
-    assert len(own) == 8
+    assert len(own) == 10
     assert all(environment[name] != other[name] for name in own)
 
 
@@ -54,7 +54,7 @@ def test_replicas_of_two_clusters_never_have_the_same_port_one_after_the_other(t
         for number in range(3):
             folder = tmp_path / "fw-same"
             folder.mkdir()
-            found = haproxy_environment(folder, LIMITS, metrics_port=9101)
+            found = haproxy_environment(folder, EDGE, metrics_port=9101)
             first, last = (int(found[name]) for name in RANGE)
             ranges.append(range(first, last + 1))
             # The first replica of each.

@@ -5,26 +5,33 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.stack.haproxy_config import Limits, adapted
+from infra.stack.haproxy_config import Edge, adapted
 from tests.haproxies import TEMPLATE, Proxy, haproxy
 
-LIMITS = Limits(at_once=1, waiting=1, max_body_bytes=262_144, timeout_s=5.0, connections=1_000)
+EDGE = Edge(host="127.0.0.1", at_once=1, waiting=1, max_body_bytes=262_144, timeout_s=5.0, connections=1_000)
 
 
 def lines() -> list[str]:
-    return [line.strip() for line in adapted(TEMPLATE, LIMITS).splitlines()]
+    return [line.strip() for line in adapted(TEMPLATE, EDGE).splitlines()]
 
 
 def test_nothing_is_bound_to_all_interfaces() -> None:
     binds = [line for line in lines() if line.startswith("bind")]
     assert binds == ["bind 127.0.0.1:9101", "bind 127.0.0.1:8000", "bind 127.0.0.1:8404"]
     assert "# bind :1 in a comment stays" in lines()
+
+
+def test_only_shoppers_reach_another_address_than_loopback() -> None:
+    of_shop = adapted(TEMPLATE, replace(EDGE, host="10.1.2.3")).splitlines()
+    binds = [line.strip() for line in of_shop if line.strip().startswith("bind")]
+    assert binds == ["bind 127.0.0.1:9101", "bind 10.1.2.3:8000", "bind 127.0.0.1:8404"]
 
 
 def test_nothing_is_sent_to_a_log_that_nobody_reads() -> None:
@@ -68,7 +75,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
     backend = ThreadingHTTPServer(("127.0.0.1", 0), Held)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
     try:
-        with haproxy(tmp_path, LIMITS, backend.server_port) as proxy:
+        with haproxy(tmp_path, EDGE, backend.server_port) as proxy:
             yield proxy
     finally:
         Held.go_on.set()

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from apps.serve.arrival import ARRIVED_HEADER
-from infra.stack.haproxy_config import Limits
+from infra.stack.haproxy_config import Edge
 from tests.haproxies import Proxy, haproxy
 from tests.served_gateway import ServedGateway, served_gateway
 
-LIMITS = Limits(at_once=8, waiting=8, max_body_bytes=262_144, timeout_s=1.0, connections=1_000)
+EDGE = Edge(host="127.0.0.1", at_once=8, waiting=8, max_body_bytes=262_144, timeout_s=1.0, connections=1_000)
 PATH = "/v1/markets/de/size-recommendations"
 QUESTION = json.dumps({"customer_id": "c", "article_ids": ["a"]}).encode()
 
@@ -31,7 +31,7 @@ def gateway() -> Iterator[ServedGateway]:
 
 @pytest.fixture
 def edge(gateway: ServedGateway, tmp_path: Path) -> Iterator[Proxy]:
-    with haproxy(tmp_path, LIMITS, gateway.port) as proxy:
+    with haproxy(tmp_path, EDGE, gateway.port) as proxy:
         yield proxy
 
 
@@ -132,7 +132,7 @@ def test_headers_that_do_not_arrive_in_time_end_the_connection(edge: Proxy) -> N
 
 
 def test_a_body_that_does_not_arrive_in_time_is_told_so_and_reaches_no_gateway(tmp_path: Path) -> None:
-    with replica(b"") as (port, sent), haproxy(tmp_path, LIMITS, port) as proxy:
+    with replica(b"") as (port, sent), haproxy(tmp_path, EDGE, port) as proxy:
         answer = proxy.ask("POST", PATH, {"Content-Length": "10"}, b"{")
         assert problem(answer) == (408, "/problems/body-too-slow")
         assert sent == []
@@ -147,7 +147,7 @@ def test_an_idle_connection_is_closed(edge: Proxy) -> None:
 
 
 def test_more_connections_of_one_address_than_may_be_are_closed(gateway: ServedGateway, tmp_path: Path) -> None:
-    few = Limits(at_once=8, waiting=8, max_body_bytes=1_024, timeout_s=5.0, connections=3)
+    few = Edge(host="127.0.0.1", at_once=8, waiting=8, max_body_bytes=1_024, timeout_s=5.0, connections=3)
     with haproxy(tmp_path, few, gateway.port) as proxy, ExitStack() as stack:
         open_ones = [stack.enter_context(connected(proxy, b"")) for _ in range(3)]
         time.sleep(0.1)
@@ -159,7 +159,7 @@ def test_more_connections_of_one_address_than_may_be_are_closed(gateway: ServedG
 
 
 def test_a_replica_that_ends_without_an_answer_is_followed_by_another(gateway: ServedGateway, tmp_path: Path) -> None:
-    with replica(None) as (dying, sent), haproxy(tmp_path, LIMITS, dying, gateway.port) as proxy:
+    with replica(None) as (dying, sent), haproxy(tmp_path, EDGE, dying, gateway.port) as proxy:
         statuses = [proxy.ask("POST", PATH, headers(gateway), QUESTION).status for _ in range(6)]
         assert statuses == [200] * 6
         assert sent, "it was asked, too"
@@ -171,15 +171,15 @@ def test_a_replica_that_stands_still_is_followed_by_another_in_what_is_left_of_t
 ) -> None:
     with ExitStack() as stack:
         still = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        proxy = stack.enter_context(haproxy(tmp_path, LIMITS, still.getsockname()[1], gateway.port))
+        proxy = stack.enter_context(haproxy(tmp_path, EDGE, still.getsockname()[1], gateway.port))
         begin = time.monotonic()
         statuses = [proxy.ask("POST", PATH, headers(gateway), QUESTION).status for _ in range(4)]
         assert statuses == [200] * 4
-        assert LIMITS.timeout_s / 2 < time.monotonic() - begin < 4 * LIMITS.timeout_s
+        assert EDGE.timeout_s / 2 < time.monotonic() - begin < 4 * EDGE.timeout_s
 
 
 def test_what_somebody_does_in_the_console_is_not_done_twice(tmp_path: Path) -> None:
-    with replica(None) as (one, sent), replica(None) as (other, too), haproxy(tmp_path, LIMITS, one, other) as proxy:
+    with replica(None) as (one, sent), replica(None) as (other, too), haproxy(tmp_path, EDGE, one, other) as proxy:
         lost = proxy.ask("POST", "/console/markets/de/rollback", {}, b"")
         assert problem(lost) == (502, "/problems/gateway-lost")
         assert len(sent) + len(too) == 1
@@ -187,20 +187,20 @@ def test_what_somebody_does_in_the_console_is_not_done_twice(tmp_path: Path) -> 
 
 def test_a_question_says_when_it_came_whatever_its_caller_says(tmp_path: Path) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    with replica(answer) as (port, sent), haproxy(tmp_path, LIMITS, port) as proxy:
+    with replica(answer) as (port, sent), haproxy(tmp_path, EDGE, port) as proxy:
         assert proxy.ask("POST", PATH, {ARRIVED_HEADER: "1"}, QUESTION).status == 200
         [said] = re.findall(rb"(?i)%s: (\d+)" % ARRIVED_HEADER.encode(), sent[0])
         assert abs(time.time() - int(said) / 1_000) < 5
 
 
 def test_what_no_replica_answers_is_called_what_it_is(tmp_path: Path) -> None:
-    with replica(b"no HTTP at all\r\n\r\n") as (port, _), haproxy(tmp_path, LIMITS, port) as proxy:
+    with replica(b"no HTTP at all\r\n\r\n") as (port, _), haproxy(tmp_path, EDGE, port) as proxy:
         assert problem(proxy.ask("POST", PATH, {}, QUESTION)) == (502, "/problems/gateway-lost")
-    with haproxy(tmp_path, LIMITS, port) as proxy:
+    with haproxy(tmp_path, EDGE, port) as proxy:
         away = proxy.ask("POST", PATH, {"X-Request-Id": "shop-1"}, QUESTION)
         assert (away.headers["Retry-After"], away.headers["X-Request-Id"]) == ("1", "shop-1")
         assert problem(away) == (503, "/problems/gateway-away")
-    with socket.create_server(("127.0.0.1", 0)) as silent, haproxy(tmp_path, LIMITS, silent.getsockname()[1]) as proxy:
+    with socket.create_server(("127.0.0.1", 0)) as silent, haproxy(tmp_path, EDGE, silent.getsockname()[1]) as proxy:
         assert problem(proxy.ask("POST", PATH, {}, QUESTION)) == (504, "/problems/deadline-exceeded")
 
 
