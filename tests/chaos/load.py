@@ -81,7 +81,10 @@ class Load:
         said = (
             f"{len(self.answers):,} asked, {len(self.failed)} failed, p99 {self.p99_ms():.0f} ms, max {slowest:.1f} s"
         )
-        return said + (f" ({self.faults()})" if self.failed else "")
+        if not self.failed:
+            return said
+        at = sorted(one.at - self.began for one in self.failed)
+        return f"{said} ({self.faults()}, asked in seconds {at[0]:.0f} to {at[-1]:.0f})"
 
 
 def percentile_ms(answers: Sequence[Answer], share: float) -> float:

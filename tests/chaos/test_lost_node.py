@@ -7,37 +7,43 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
 import ray
 
 from infra.stack.processes import free_port
-from libs.base.endpoints import LOOPBACK_SWITCH
 from libs.models import serve_api
 from tests.chaos.conftest import DEPLOYMENTS, Live, until
 from tests.chaos.load import loaded
 from tests.chaos.test_killed_replicas import sleep_until
 
 _THREE = 3
+# As `ray start` does it, which refuses a second node on loopback.
+_NODE = """
+import signal, sys
+from ray._private.node import Node
+from ray._private.parameter import RayParams
+address, agent_port = sys.argv[1:]
+Node(
+    RayParams(
+        gcs_address=address, node_ip_address="127.0.0.1", num_cpus=4, object_store_memory=100_000_000,
+        dashboard_agent_listen_port=int(agent_port), min_worker_port=0, max_worker_port=0, node_manager_port=0,
+    ),
+    head=False, shutdown_at_exit=False, spawn_reaper=False,
+)
+signal.pause()
+"""
 
 
 @contextmanager
 def node(live: Live) -> Iterator["subprocess.Popen[bytes]"]:
     """One more node of the cluster, on this machine, with everything that its head has inherited."""
     head = live.process("ray")
-    command = [
-        *(str(Path(sys.prefix) / "bin" / "ray"), "start", "--block", f"--address={live.endpoints.ray_address}"),
-        *("--node-ip-address=127.0.0.1", "--num-cpus=4", "--object-store-memory=100000000"),
-        *(f"--dashboard-agent-listen-port={free_port()}", "--min-worker-port=0", "--max-worker-port=0"),
-        "--disable-usage-stats",
-    ]
-    # By this switch Ray keeps a cluster to one node on loopback; these are told their address.
-    variables = head.environ() | {LOOPBACK_SWITCH: "1"}
+    command = [sys.executable, "-c", _NODE, live.endpoints.ray_address, str(free_port())]
     log = live.environment.home / "logs" / "node.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, env=head.environ(), stdout=output, stderr=output, start_new_session=True)
     try:
         yield process
     finally:
