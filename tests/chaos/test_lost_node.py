@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -36,13 +37,16 @@ signal.pause()
 """
 
 
+def _log(live: Live) -> Path:
+    return live.environment.home / "logs" / "node.log"
+
+
 @contextmanager
 def node(live: Live) -> Iterator["subprocess.Popen[bytes]"]:
     """One more node of the cluster, on this machine, with everything that its head has inherited."""
     head = live.process("ray")
     command = [sys.executable, "-c", _NODE, live.endpoints.ray_address, str(free_port())]
-    log = live.environment.home / "logs" / "node.log"
-    with log.open("ab") as output:
+    with _log(live).open("ab") as output:
         process = subprocess.Popen(command, env=head.environ(), stdout=output, stderr=output, start_new_session=True)
     try:
         yield process
@@ -81,8 +85,13 @@ def test_a_lost_node_fails_no_question_and_its_replicas_come_up_elsewhere(
     live: Live, figure: Callable[[str], None]
 ) -> None:
     with ExitStack() as stack:
-        others = [stack.enter_context(node(live)) for _ in range(2)]
-        until(lambda: len(alive()) == _THREE)
+        others: list[subprocess.Popen[bytes]] = []
+        # One after the other: two at once would take the same names for their sockets.
+        while len(alive()) < _THREE:
+            many = len(others) + 2
+            others.append(stack.enter_context(node(live)))
+            until(lambda many=many: len(alive()) == many or others[-1].poll() is not None)  # type: ignore[misc]
+            assert others[-1].poll() is None, _log(live).read_text(encoding="utf-8")
         stack.callback(live.scale, 2)
         live.scale(_THREE)
         until(lambda: sum(map(len, nodes(live).values())) == _THREE * len(DEPLOYMENTS))
