@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 import psutil
 import pytest
@@ -25,7 +24,7 @@ from libs.models.package import load, save
 from libs.models.pair_log import read_window
 from tests.chaos.conftest import MARKET, MEMORY_LIMIT_MIB, PLAN, Live, until
 from tests.chaos.leak import leaking
-from tests.chaos.load import Load, loaded, percentile_ms
+from tests.chaos.load import Answer, Load, loaded, percentile_ms
 from tests.chaos.test_killed_replicas import sleep_until
 
 Figure = Callable[[str], None]
@@ -139,29 +138,28 @@ def killed(pid: int) -> Iterator[None]:
     yield
 
 
-@pytest.mark.timeout(300, func_only=True)
+@pytest.mark.timeout(450, func_only=True)
 @pytest.mark.row("29", "a challenger crashes, hangs, is 10 x slower, under L", "0 failures; live p99 <= + 5 %")
 @pytest.mark.parametrize("trouble", [killed, stopped, ten_times_slower])
 def test_a_challengers_trouble_is_nobody_elses(
     live: Live, tmp_path: Path, trouble: Callable[[int], AbstractContextManager[None]], figure: Figure
 ) -> None:
-    slices: dict[bool, list[float]] = {False: [], True: []}
-    answers = []
-    plan = replace(live.plan, seconds=12.0)
+    # Slices in turn, so that whatever else this machine does meets both alike.
+    arms: dict[bool, list[Answer]] = {False: [], True: []}
+    plan = replace(live.plan, seconds=6.0)
     with challenged(live, package_of(live, tmp_path / "package")):
-        for number in range(8):
+        for number in range(20):
             with loaded(plan) as load:
                 if number % 2:
                     with trouble(challengers_pids(live)[0]):
                         sleep_until(load, plan.seconds)
-            slices[bool(number % 2)].append(percentile_ms(load.answers, 0.99))
-            answers += load.answers
+            arms[bool(number % 2)] += load.answers
             until(lambda: bool(challengers_pids(live)))
-    found = Load(0.0, answers)
-    calm, troubled = median(slices[False]), median(slices[True])
+    found = Load(0.0, arms[False] + arms[True])
+    calm, troubled = (percentile_ms(arms[one], 0.99) for one in (False, True))
     figure(
         f"{trouble.__name__}: {found}; {len(live.wrong(found))} wrong; p99 {troubled:.1f} ms, without trouble "
-        f"{calm:.1f} ms ({100 * (troubled / calm - 1):+.0f} %, medians of {len(slices[True])} each)"
+        f"{calm:.1f} ms ({100 * (troubled / calm - 1):+.0f} %, of {len(arms[True]):,} each)"
     )
     assert found.failed == []
     assert live.wrong(found) == []
