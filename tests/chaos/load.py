@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import uvloop
 
@@ -126,7 +127,11 @@ class _Caller:
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             fault = type(error).__name__
         took = time.perf_counter() - begin
-        body = reply.json() if reply is not None else {}
+        body: dict[str, Any] = {}
+        try:
+            body = reply.json() if reply is not None else {}
+        except ValueError:
+            fault = f"no JSON: {reply.body[:60]!r}" if reply is not None else fault
         [found] = body.get("recommendations", [{}])
         return Answer(
             at=at,

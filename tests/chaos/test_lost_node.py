@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -53,7 +53,8 @@ def node(live: Live) -> Iterator["subprocess.Popen[bytes]"]:
     finally:
         family = [process.pid] if process.poll() is None else []
         for one in [child for pid in family for child in psutil.Process(pid).children(recursive=True)]:
-            one.kill()
+            with suppress(psutil.NoSuchProcess):  # the lost raylet's processes end by themselves
+                one.kill()
         process.kill()
         process.wait()
 
