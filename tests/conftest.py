@@ -45,14 +45,16 @@ def pytest_runtest_makereport(
     if mark is not None and call.when == "call":
         number, what, bar = mark.args
         figures: list[str] = item.stash[_FIGURES]
-        row = Row(number, what, bar, item.nodeid, tuple(figures), report.passed)
+        row = Row(number, what, bar, item.nodeid, tuple(figures), None if report.skipped else report.passed)
         keep(row)
         report.user_properties.append(("row", str(row)))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for report in [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]:
+    for report in [
+        one for outcome in ("passed", "skipped", "failed") for one in terminalreporter.stats.get(outcome, [])
+    ]:
         for name, value in report.user_properties:
             if name == "row":
                 terminalreporter.write_line(str(value))

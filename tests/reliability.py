@@ -26,18 +26,18 @@ _BEGIN, _END = "<!-- made by make chaos -->", "<!-- until here -->"
 
 @dataclass(frozen=True)
 class Row:
-    """What a test has measured. `number` is the row's, `bar` what passes, `figures` what was found."""
+    """What a test has measured. `number` is the row's, `bar` what passes, `figures` what was found. `held`: None where it was not run."""
 
     number: str
     what: str
     bar: str
     test: str
     figures: tuple[str, ...]
-    held: bool
+    held: bool | None
 
     def __str__(self) -> str:
         found = "; ".join(self.figures)
-        return f"row {self.number}, {'held' if self.held else 'NOT HELD'}: {self.what}: {found} ({self.bar})"
+        return f"row {self.number}, {_told([self.held]).upper()}: {self.what}: {found} ({self.bar})"
 
 
 def keep(row: Row) -> None:
@@ -64,8 +64,14 @@ def _lines(rows: Iterable[Row]) -> Iterator[str]:
     for (number, what, bar), tests in groupby(rows, lambda row: (row.number, row.what, row.bar)):
         found = list(tests)
         figures = "<br>".join(figure.replace("|", "\\|") for row in found for figure in row.figures)
-        held = "held" if all(row.held for row in found) else "**not held**"
-        yield f"| {number} | {what} | {bar} | {figures} | {held} |"
+        told = _told([row.held for row in found])
+        yield f"| {number} | {what} | {bar} | {figures} | {told if told == 'held' else f'**{told}**'} |"
+
+
+def _told(held: list[bool | None]) -> str:
+    if None in held:
+        return "not run"
+    return "held" if all(held) else "not held"
 
 
 def _place(number: str) -> tuple[int, str]:
