@@ -26,7 +26,10 @@ _BEGIN, _END = "<!-- made by make chaos -->", "<!-- until here -->"
 
 @dataclass(frozen=True)
 class Row:
-    """What a test has measured. `number` is the row's, `bar` what passes, `figures` what was found. `held`: None where it was not run."""
+    """What a test has measured. `number` is the row's, `bar` what passes, `figures` what was found.
+
+    `held`: None where it was not run.
+    """
 
     number: str
     what: str
