@@ -40,7 +40,8 @@ class Row:
 
     def __str__(self) -> str:
         found = "; ".join(self.figures)
-        return f"row {self.number}, {_told([self.held]).upper()}: {self.what}: {found} ({self.bar})"
+        told = _told([self.held])
+        return f"row {self.number}, {told if self.held else told.upper()}: {self.what}: {found} ({self.bar})"
 
 
 def keep(row: Row) -> None:

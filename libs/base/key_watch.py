@@ -37,7 +37,7 @@ class KeyReader:
             async with asyncio.timeout(_READ_TIMEOUT_S):
                 entries = await cast("Awaitable[Mapping[bytes, bytes]]", self._redis.hgetall(self._hash))
         except AWAY as error:
-            raise TransientError(f"the keys in Redis cannot be read: {str(error) or type(error).__name__}") from error
+            raise TransientError(f"the API keys cannot be read: {str(error) or type(error).__name__}") from error
         if entries != self._entries:  # decoding thousands of keys twice a second would be felt
             self._ring = KeyRing(_decode_readable(entries))
             self._entries = entries
@@ -63,7 +63,7 @@ class KeyWatch(Watch):
     """Renews the copy twice a second."""
 
     def __init__(self, read: Callable[[], Awaitable[KeyRing]]) -> None:
-        super().__init__("API keys")
+        super().__init__("Redis")
         self._read = read
         self._ring: KeyRing | None = None
 

@@ -12,9 +12,9 @@ log = logging.getLogger(__name__)
 class Watch(ABC):
     """Renews a copy again and again, and keeps the last one while its source is away."""
 
-    def __init__(self, of: str) -> None:
-        """`of`: what the log calls it."""
-        self._of = of
+    def __init__(self, source: str) -> None:
+        """`source`: what the log calls where the copy comes from."""
+        self._source = source
         self._away = False
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -52,7 +52,7 @@ class Watch(ABC):
                 await self._renew()
             except FitwaveError as error:
                 if not self._away:  # once per outage, not each time
-                    log.warning("%s: %s; the last known ones stay in use", self._of, error)
+                    log.warning("%s: %s; the last known ones stay in use", self._source, error)
                 self._away = True
             else:
                 self._away = False

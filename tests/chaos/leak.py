@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _WISHES = "CHAOS_LEAKS"
-# Every process of the cluster imports this when it starts, and looks each second for a file of its own pid.
+# Every process of the cluster imports this when it starts, and looks twice a second for a file of its own pid.
 _PROGRAM = f"""
 import os, threading, time
 

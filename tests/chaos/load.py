@@ -128,10 +128,11 @@ class _Caller:
             fault = type(error).__name__
         took = time.perf_counter() - begin
         body: dict[str, Any] = {}
-        try:
-            body = reply.json() if reply is not None else {}
-        except ValueError:
-            fault = f"no JSON: {reply.body[:60]!r}" if reply is not None else fault
+        if reply is not None:
+            try:
+                body = reply.json()
+            except ValueError:
+                fault = f"no JSON: {reply.body[:60]!r}"
         [found] = body.get("recommendations", [{}])
         return Answer(
             at=at,

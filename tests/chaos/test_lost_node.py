@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import psutil
 import pytest
@@ -37,22 +36,23 @@ signal.pause()
 """
 
 
-def _log(live: Live) -> Path:
-    return live.environment.home / "logs" / "node.log"
-
-
 @contextmanager
 def node(live: Live) -> Iterator["subprocess.Popen[bytes]"]:
-    """One more node of the cluster, on this machine, with everything that its head has inherited."""
-    head = live.process("ray")
+    """One more node of the cluster, alive, on this machine, with everything that its head has inherited.
+
+    Nodes start one after the other: two at once would take the same names for their sockets.
+    """
+    head, before = live.process("ray"), alive()
+    log = live.environment.home / "logs" / "node.log"
     command = [sys.executable, "-c", _NODE, live.endpoints.ray_address, str(free_port())]
-    with _log(live).open("ab") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(command, env=head.environ(), stdout=output, stderr=output, start_new_session=True)
     try:
+        until(lambda: alive() > before or process.poll() is not None)
+        assert process.poll() is None, log.read_text(encoding="utf-8")
         yield process
     finally:
-        family = [process.pid] if process.poll() is None else []
-        for one in [child for pid in family for child in psutil.Process(pid).children(recursive=True)]:
+        for one in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
             with suppress(psutil.NoSuchProcess):  # the lost raylet's processes end by themselves
                 one.kill()
         process.kill()
@@ -70,9 +70,9 @@ def nodes(live: Live) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def alive() -> list[str]:
-    """The nodes that the cluster has."""
-    return [str(one["NodeID"]) for one in ray.nodes() if one["Alive"]]
+def alive() -> int:
+    """How many nodes the cluster has."""
+    return sum(one["Alive"] for one in ray.nodes())
 
 
 def raylet_of(process: "subprocess.Popen[bytes]") -> psutil.Process:
@@ -86,13 +86,7 @@ def test_a_lost_node_fails_no_question_and_its_replicas_come_up_elsewhere(
     live: Live, figure: Callable[[str], None]
 ) -> None:
     with ExitStack() as stack:
-        others: list[subprocess.Popen[bytes]] = []
-        # One after the other: two at once would take the same names for their sockets.
-        while len(alive()) < _THREE:
-            many = len(others) + 2
-            others.append(stack.enter_context(node(live)))
-            until(lambda many=many: len(alive()) == many or others[-1].poll() is not None)  # type: ignore[misc]
-            assert others[-1].poll() is None, _log(live).read_text(encoding="utf-8")
+        others = [stack.enter_context(node(live)) for _ in range(_THREE - 1)]
         stack.callback(live.scale, 2)
         live.scale(_THREE)
         until(lambda: sum(map(len, nodes(live).values())) == _THREE * len(DEPLOYMENTS))

@@ -105,6 +105,6 @@ async def test_a_store_that_is_silent_is_said_to_be(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(key_watch, "_READ_TIMEOUT_S", 0.05)
     async with await asyncio.start_server(take_and_be_silent, "127.0.0.1", 0) as server:
         reader = KeyReader(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test")
-        with pytest.raises(TransientError, match=r"the keys in Redis cannot be read: [A-Z]"):
+        with pytest.raises(TransientError, match=r"the API keys cannot be read: [A-Z]"):
             await reader.read()
         await reader.close()
